@@ -1,0 +1,30 @@
+// Package peer says who is at the other end of a socket, and what a process is,
+// by asking the kernel. What it tells of a process beyond its ids (executable,
+// arguments, parents) is for people to read: code inside one sandbox can inject
+// into its siblings, so nothing may be decided by it.
+package peer
+
+import "net"
+
+// Cred is the kernel's word about the process that connected a socket. The ids
+// are those at connect time; a socket handed on keeps them.
+type Cred struct {
+	PID int
+	UID uint32
+	GID uint32
+}
+
+// Of asks the kernel who connected c.
+func Of(c *net.UnixConn) (Cred, error) { return of(c) }
+
+// Process is one process as it is now, for display only.
+type Process struct {
+	PID       int
+	StartTime uint64 // clock ticks after boot; with PID it names one process
+	Exe       string
+	Args      string // arguments joined by spaces, cut to 256 bytes
+}
+
+// Chain lists pid and its ancestors up to, and without, the process stop; at
+// most 16. A process that is gone ends the chain.
+func Chain(pid, stop int) []Process { return chain(pid, stop) }

@@ -1,0 +1,137 @@
+// Package sandbox starts a command confined and keeps it confined: what it may
+// open, which sockets it may reach, which system calls it has, and that nothing
+// of it outlives the run. Everything inside is taken to be hostile. Start fails
+// rather than run anything less confined than asked for, and proves after the
+// start, before the command's first instruction, that one forbidden act fails
+// and one needed act works.
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"os"
+)
+
+// ErrUnsupported says that this system cannot confine a command. Its wrapping
+// error says what is missing and what to do.
+var ErrUnsupported = errors.New("confinement is not possible here")
+
+// NotStarted is a command that could not be executed: Code 127 when there is no
+// such program, 126 when it cannot be run.
+type NotStarted struct {
+	Path string
+	Code int
+	Err  error
+}
+
+// Error is one line.
+func (e *NotStarted) Error() string { return e.Path + ": " + e.Err.Error() }
+
+// Unwrap returns the system's error.
+func (e *NotStarted) Unwrap() error { return e.Err }
+
+// Spec is a command and all it may reach. The zero value of every permission is
+// none. Paths are absolute and clean; a path that does not exist is skipped when
+// its grant says Optional, else it is an error.
+type Spec struct {
+	Path  string   // the program
+	Argv  []string // with argv[0]
+	Env   []string // the whole environment
+	Dir   string
+	Stdin *os.File // nil: /dev/null, as for the others
+	Stdout,
+	Stderr *os.File
+
+	Grants    []Grant
+	Protected []string // no grant may cover one of these: Start refuses
+
+	// EndpointDir holds keyhole's own listening sockets: they may always be
+	// connected to. Probe must name a socket in it that accepts connections.
+	EndpointDir string
+	Probe       string
+	Redirect    map[string]string // path a program asks for → socket it gets
+	Sockets     []string          // further pathname sockets that may be connected to
+	Network     Network
+
+	// OnDenied hears of refused connects; it must not block. May be nil.
+	OnDenied func(Denied)
+}
+
+// Access is what a grant allows. The zero Access is none.
+type Access uint8
+
+const (
+	Read  Access = iota + 1 // read, list, execute
+	Write                   // Read, and everything that changes
+)
+
+// Grant opens one file, or one directory with all below it.
+type Grant struct {
+	Path     string
+	Access   Access
+	Optional bool
+}
+
+// Network says what TCP and UDP may reach. Link-local addresses (cloud
+// metadata) are never reachable.
+type Network struct {
+	Outbound    bool  // addresses that are not loopback
+	Loopback    []int // ports on loopback, besides those the sandbox itself listens on
+	UDP         bool
+	AbstractOwn bool // abstract sockets on which only this sandbox listens
+}
+
+// Denied is one refused connect.
+type Denied struct {
+	PID    int
+	Target string // address as decided on, not escaped
+}
+
+// Process is a running confined command and everything it has started.
+type Process struct {
+	impl process
+}
+
+// Start builds the sandbox and starts the command in it. The caller must be the
+// only one in this process that waits for children, and must call Wait.
+func Start(ctx context.Context, s *Spec) (*Process, error) { return start(ctx, s) }
+
+// PID is the command's process id.
+func (p *Process) PID() int { return p.impl.pid() }
+
+// Status is how a command ended.
+type Status struct {
+	Code   int // what keyhole exits with: the command's status, or 128+Signal
+	Signal int // 0 when it exited
+}
+
+// Wait forwards signals, keeps job control working, serves the sandbox, and
+// returns when the command has ended and every process it left has been killed.
+func (p *Process) Wait() (Status, error) { return p.impl.wait() }
+
+// Kill ends every process of the sandbox.
+func (p *Process) Kill() { p.impl.kill() }
+
+// Harden makes this process unreadable to others of the same user (not
+// dumpable, no core file) and is the first thing main does.
+func Harden() error { return harden() }
+
+// Report is what this system offers, for doctor and for a start's error text.
+type Report struct {
+	Kernel      string
+	LandlockABI int // 0: none
+	LandlockWhy string
+	Errata      int
+	Listener    bool // seccomp notification can be set up
+	ListenerWhy string
+	FetchFD     bool // pidfd_getfd works on a child
+	ReadMemory  bool // process_vm_readv works on a child
+	Yama        int  // ptrace_scope; -1 when there is no Yama
+	Nested      bool // already inside a keyhole
+	Confined    bool // all that a run needs is there
+	Missing     []string
+	Lacks       []string // what a run will do without, one line each
+}
+
+// Inspect tries what a run needs, in throw-away children.
+func Inspect() Report { return inspect() }

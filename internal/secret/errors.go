@@ -1,0 +1,33 @@
+package secret
+
+import (
+	"context"
+	"errors"
+)
+
+// States of a store that callers branch on. Everything else a store may say is
+// an ordinary error and means that the store failed.
+var (
+	ErrNotFound    = errors.New("no such item")
+	ErrExists      = errors.New("item exists already")
+	ErrLocked      = errors.New("store is locked")
+	ErrUnavailable = errors.New("store cannot be reached")
+	ErrDismissed   = errors.New("the unlock dialog was dismissed")
+	ErrUnsupported = errors.New("store does not support this")
+	ErrTooLarge    = errors.New("larger than the store takes")
+)
+
+type promptKey struct{}
+
+// AllowPrompt marks a context under which a store may show the person its own
+// dialog (unlock, confirm) and wait for it. Without the mark a store that would
+// need one answers ErrLocked at once.
+func AllowPrompt(ctx context.Context) context.Context {
+	return context.WithValue(ctx, promptKey{}, true)
+}
+
+// PromptAllowed tells whether AllowPrompt marked the context.
+func PromptAllowed(ctx context.Context) bool {
+	ok, _ := ctx.Value(promptKey{}).(bool)
+	return ok
+}

@@ -1,0 +1,32 @@
+// Package shim is everything of keyhole that runs INSIDE the sandbox, as part of
+// the confined command: it holds no privilege, reads no configuration, knows no
+// policy, and nothing it says is believed outside. The name selects what runs.
+package shim
+
+import (
+	"fmt"
+	"io"
+
+	"keyhole/internal/shim/attempt"
+)
+
+// Streams are a shim's standard files.
+type Streams struct {
+	In       io.Reader
+	Out, Err io.Writer
+}
+
+// Run runs the shim called args[0] and returns its exit code.
+func Run(s Streams, args []string) int {
+	if len(args) == 0 {
+		fmt.Fprintln(s.Err, "keyhole: shim: no name given")
+		return 2
+	}
+	switch args[0] {
+	case "attempt":
+		return attempt.Run(s.In, s.Out, s.Err, args[1:])
+	default:
+		fmt.Fprintf(s.Err, "keyhole: no shim is called %q\n", args[0])
+		return 2
+	}
+}

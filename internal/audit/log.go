@@ -1,0 +1,146 @@
+package audit
+
+import (
+	"fmt"
+	"os"
+	"sync"
+	"time"
+)
+
+// disk is the file as a Log uses it.
+type disk interface {
+	// append takes the lock other processes share, and adds lines in one write.
+	// When the file does not end in a whole line, what mend returns goes first.
+	// After an error nothing of lines is in the file, as far as can be helped.
+	append(mend func() ([]byte, error), lines []byte) error
+	// sync returns when everything appended is on disk.
+	sync() error
+	Close() error
+}
+
+// Log is the file of one user. It may be shared by several processes.
+type Log struct {
+	queueMu sync.Mutex // guards queue
+	queue   []*pending
+
+	// commitMu is held by the one goroutine that writes: it takes along all
+	// that is queued, so that records made at the same time share one sync. It
+	// guards file, dead, each pending's outcome and each Recorder's seq.
+	commitMu sync.Mutex
+	file     disk
+	dead     error
+}
+
+// pending is what one caller wants written, and what became of it.
+type pending struct {
+	recorder *Recorder
+	records  []Record
+	done     bool
+	first    int64 // sequence number of the first record
+	err      error
+}
+
+// Open opens or creates the log at path (0600, folder 0700), repairs a torn
+// last line, and fails if the file cannot be appended to.
+func Open(path string) (*Log, error) {
+	f, err := openFile(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.append(breakLine, nil); err != nil {
+		return nil, fmt.Errorf("%w%s", err, alsoClosing(f))
+	}
+	return &Log{file: f}, nil
+}
+
+func alsoClosing(f disk) string {
+	if err := f.Close(); err != nil {
+		return "; closing: " + err.Error()
+	}
+	return ""
+}
+
+// breakLine ends a torn line and says that it did.
+func breakLine() ([]byte, error) {
+	b, err := encode(Record{
+		Time: time.Now().UTC(), Kind: Break,
+		Detail: "the line before this one is incomplete: a run was cut off while writing it",
+	})
+	return append([]byte{'\n'}, b...), err
+}
+
+// Close closes the file. Records after it fail.
+func (l *Log) Close() error {
+	l.commitMu.Lock()
+	defer l.commitMu.Unlock()
+	if l.dead == nil {
+		l.dead = fmt.Errorf("audit log: %w", os.ErrClosed)
+	}
+	return l.file.Close()
+}
+
+// add writes records and returns once they are on disk, with the sequence
+// number of the first.
+func (l *Log) add(r *Recorder, records ...Record) (int64, error) {
+	p := &pending{recorder: r, records: records}
+	l.queueMu.Lock()
+	l.queue = append(l.queue, p)
+	l.queueMu.Unlock()
+
+	l.commitMu.Lock()
+	defer l.commitMu.Unlock()
+	if !p.done {
+		l.queueMu.Lock()
+		batch := l.queue
+		l.queue = nil
+		l.queueMu.Unlock()
+		l.commitLocked(batch)
+	}
+	return p.first, p.err
+}
+
+// commitLocked writes and syncs a batch. It gives out sequence numbers, so that
+// they follow the order of the file and have no gap after a failed write.
+func (l *Log) commitLocked(batch []*pending) {
+	before := make(map[*Recorder]int64, 1)
+	lines, err := l.encodeLocked(batch, before)
+	if err == nil {
+		err = l.file.append(breakLine, lines)
+	}
+	if err != nil {
+		for r, seq := range before {
+			r.seq = seq
+		}
+	} else if err = l.file.sync(); err != nil {
+		// A later sync may succeed without having written these pages, so this
+		// file cannot be believed again.
+		err = fmt.Errorf("syncing audit log: %w", err)
+		l.dead = err
+	}
+	for _, p := range batch {
+		p.done, p.err = true, err
+	}
+}
+
+func (l *Log) encodeLocked(batch []*pending, before map[*Recorder]int64) ([]byte, error) {
+	if l.dead != nil {
+		return nil, l.dead
+	}
+	var lines []byte
+	for _, p := range batch {
+		if _, ok := before[p.recorder]; !ok {
+			before[p.recorder] = p.recorder.seq
+		}
+		p.first = p.recorder.seq + 1
+		for _, record := range p.records {
+			p.recorder.seq++
+			record.Seq = p.recorder.seq
+			line, err := encode(record)
+			if err != nil {
+				return nil, err
+			}
+			lines = append(lines, line...)
+		}
+	}
+	return lines, nil
+}

@@ -1,0 +1,193 @@
+package audit_test
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"keyhole/internal/audit"
+	"keyhole/internal/policy"
+)
+
+func recorder(m *memory) *audit.Recorder {
+	return audit.NewTestLog(m.disk()).NewRecorder("s", nil)
+}
+
+// pass moves the bubble's clock and lets what is due be done.
+func pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+func TestRepeatsAreCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &memory{}
+		r := recorder(m)
+		for range 5 {
+			record(t, r, entry(audit.Allowed, "a"))
+		}
+		record(t, r, entry(audit.Denied, "a"))
+		if got := m.records(t); len(got) != 2 || m.synced() != 2 {
+			t.Fatalf("%d syncs, records %+v", m.synced(), got)
+		}
+		pass(11 * time.Second)
+		got := m.records(t)
+		if len(got) != 3 || got[2].Kind != audit.Repeats || got[2].Count != 4 || got[2].Of != 1 || *got[2].Item.Account != "ann" {
+			t.Fatalf("after 10 s: %+v", got)
+		}
+		record(t, r, entry(audit.Denied, "a"))
+		if err := r.Close(); err != nil {
+			t.Fatal(err)
+		}
+		got = m.records(t)
+		if len(got) != 4 || got[3].Count != 1 || got[3].Of != 2 {
+			t.Fatalf("after Close: %+v", got)
+		}
+	})
+}
+
+func TestWhatIsNotFolded(t *testing.T) {
+	base := entry(audit.Allowed, "a")
+	change := func(f func(*audit.Entry)) audit.Entry { e := base; f(&e); return e }
+	answered := change(func(e *audit.Entry) { e.Kind = audit.Answered })
+	tests := map[string][2]audit.Entry{
+		"kind":      {base, change(func(e *audit.Entry) { e.Kind = audit.Denied })},
+		"operation": {base, change(func(e *audit.Entry) { e.Request.Operation = policy.List })},
+		"rule":      {base, change(func(e *audit.Entry) { e.Rule = "other" })},
+		"item":      {base, entry(audit.Allowed, "b")},
+		"target":    {base, change(func(e *audit.Entry) { e.Target = "overlay" })},
+		"long item": {entry(audit.Denied, fmt.Sprintf("%300d", 1)), entry(audit.Denied, fmt.Sprintf("%300d", 2))},
+		"shifted":   {change(func(e *audit.Entry) { e.Rule, e.Target = "ab", "c" }), change(func(e *audit.Entry) { e.Rule, e.Target = "a", "bc" })},
+		"start":     {audit.Entry{Kind: audit.Start}, audit.Entry{Kind: audit.Start}},
+		"answer":    {answered, change(func(e *audit.Entry) { e.Kind = audit.Answered; e.Answer = policy.Allow })},
+	}
+	for name, pair := range tests {
+		t.Run(name, func(t *testing.T) {
+			m := &memory{}
+			r := recorder(m)
+			record(t, r, pair[0])
+			record(t, r, pair[1])
+			if got := m.records(t); len(got) != 2 {
+				t.Errorf("%d records", len(got))
+			}
+		})
+	}
+}
+
+// An equal record that comes while the first is being written must not be
+// answered before that one is on disk, nor when it fails.
+func TestRepeatWaitsForFirst(t *testing.T) {
+	for name, failure := range map[string]error{"written": nil, "failed": syscall.ENOSPC} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				hold := make(chan struct{})
+				m := &memory{failAppend: failure, beforeAppend: func() { <-hold }}
+				r := recorder(m)
+				results := make(chan error, 2)
+				for range 2 {
+					go func() { results <- r.Record(entry(audit.Allowed, "a")) }()
+				}
+				synctest.Wait()
+				select {
+				case err := <-results:
+					t.Errorf("answered early: %v", err)
+				default:
+				}
+				close(hold)
+				for range 2 {
+					if err := <-results; !errors.Is(err, failure) {
+						t.Errorf("got %v, want %v", err, failure)
+					}
+				}
+				if err := r.Close(); !errors.Is(err, nil) {
+					t.Errorf("closing: %v", err)
+				}
+			})
+		})
+	}
+}
+
+func TestUnwrittenCountsStopRepeats(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &memory{}
+		r := recorder(m)
+		record(t, r, entry(audit.Allowed, "a"))
+		record(t, r, entry(audit.Allowed, "a"))
+		m.set(syscall.ENOSPC, nil)
+		pass(11 * time.Second)
+		if err := r.Record(entry(audit.Allowed, "a")); !errors.Is(err, syscall.ENOSPC) {
+			t.Fatalf("released although counts cannot be written: %v", err)
+		}
+		m.set(nil, nil)
+		record(t, r, entry(audit.Allowed, "a"))
+		if err := r.Close(); err != nil {
+			t.Fatal(err)
+		}
+		total := 0
+		for _, rec := range m.records(t) {
+			total += rec.Count
+		}
+		if total != 2 {
+			t.Errorf("counted %d repeats, want 2", total)
+		}
+	})
+}
+
+func TestManySeries(t *testing.T) {
+	m := &memory{}
+	r := recorder(m)
+	for i := range audit.MaxFolds {
+		record(t, r, entry(audit.Denied, fmt.Sprint(i)))
+	}
+	for range 3 {
+		record(t, r, entry(audit.Denied, "one more"))
+	}
+	record(t, r, entry(audit.Denied, "0"))
+	if got := len(m.records(t)); got != audit.MaxFolds+3 {
+		t.Errorf("%d records, want %d", got, audit.MaxFolds+3)
+	}
+}
+
+func TestAfterClose(t *testing.T) {
+	r := recorder(&memory{})
+	record(t, r, entry(audit.Allowed, "a"))
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range []audit.Entry{entry(audit.Allowed, "a"), entry(audit.Allowed, "b"), {Kind: audit.End}} {
+		if err := r.Record(e); err == nil {
+			t.Errorf("%s recorded after Close", e.Kind)
+		}
+	}
+}
+
+func TestConcurrentRepeats(t *testing.T) {
+	m := &memory{}
+	r := recorder(m)
+	var wg sync.WaitGroup
+	for range 16 {
+		wg.Go(func() {
+			for i := range 100 {
+				record(t, r, entry(audit.Allowed, fmt.Sprint(i%3)))
+			}
+		})
+	}
+	wg.Wait()
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	got, total := m.records(t), 0
+	for _, rec := range got {
+		total += max(rec.Count, 1)
+		if rec.Kind != audit.Repeats && rec.Count != 0 {
+			t.Errorf("count in %+v", rec)
+		}
+	}
+	if len(got) != 6 || total != 1600 {
+		t.Errorf("%d records for %d, want 6 for 1600", len(got), total)
+	}
+}

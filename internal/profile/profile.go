@@ -3,6 +3,10 @@
 // that would match everything are errors with line and column), merges what
 // they extend, and yields policy rules and sandbox grants. A profile comes from
 // the person, or is built in; a confined command can never write one.
+//
+// The grammar is written down once, in grammar.go. Parser, JSON Schema, the
+// printed form of a profile and the reference part of the manual all come from
+// there.
 package profile
 
 import "keyhole/internal/policy"
@@ -16,23 +20,33 @@ type Profile struct {
 	Filesystem  Filesystem
 	Network     Network
 	Environment Environment
+
+	// Files are the files the profile was read from, absolute; built-in
+	// profiles have none. The command must not be able to write them.
+	Files []string
 }
 
-// Path is one path of a profile, absolute and clean.
+// Path is one path of a profile, absolute and clean. A path that does not exist
+// is skipped; if it is not Optional the person is told (see Missing). Built-in
+// profiles' paths are optional, a person's are not.
 type Path struct {
-	Path   string
-	Source policy.Source
+	Path     string
+	Optional bool
+	Source   policy.Source
+
+	relative bool // depends on where the run was started: not a name somebody chose
 }
 
 // Filesystem lists what may be opened. Read and Write may name files or
-// directories; Deny is checked against both when the profile is read.
+// directories. Nothing at or below a Deny path is in Read or Write: such grants
+// are taken out when profiles are merged.
 type Filesystem struct {
 	Read, Write, Deny []Path
 }
 
 // Network says what may be connected to.
 type Network struct {
-	Outbound    policy.Effect // Allow or Deny; built-in default: Allow
+	Outbound    policy.Effect // Allow, or Deny when no profile says otherwise
 	Loopback    []int
 	UnixSockets []Path
 }
@@ -56,25 +70,3 @@ type Credential struct {
 type Vars struct {
 	Home, User, Workspace string
 }
-
-// Dirs are the folders keyhole keeps things in; all of them are protected from
-// every confined command.
-type Dirs struct {
-	Config  string // profiles
-	Data    string // sealed file
-	State   string // audit log
-	Runtime string // sockets of runs
-}
-
-// UserDirs reads the folders from the environment (XDG base directories).
-func UserDirs(getenv func(string) string, uid int) Dirs { panic("not written") }
-
-// Load finds a profile by name (the user's own, else a built-in) or by path
-// (anything with a slash), and merges what it extends.
-func Load(nameOrPath string, dirs Dirs, vars Vars) (*Profile, error) { panic("not written") }
-
-// Parse reads one profile from text; file is its name in messages.
-func Parse(file string, text []byte, dirs Dirs, vars Vars) (*Profile, error) { panic("not written") }
-
-// ParseFlag reads a --read, --write or --ask value into a rule.
-func ParseFlag(flag, value string) (policy.Rule, error) { panic("not written") }

@@ -1,0 +1,194 @@
+package profile
+
+import (
+	"slices"
+	"strings"
+)
+
+// Filter picks from environ, in NAME=VALUE form, what a confined command
+// inherits. It is an allow list: a variable passes if its name is known to be
+// harmless, or if the profile or a flag (extraPass) names it. A name or value
+// that looks like a credential passes only when it is named exactly; withheld
+// lists the names of those that did not. Proxies and package indexes lose the
+// user and password in their URLs.
+func (e Environment) Filter(environ []string, extraPass []string) (env, withheld []string) {
+	pass := slices.Concat(e.Pass, extraPass)
+	names := newNames()
+	seen := map[string]bool{}
+	for _, entry := range environ {
+		name, value, ok := strings.Cut(entry, "=")
+		if !ok || name == "" || seen[name] {
+			continue // of two equal names getenv finds the first
+		}
+		seen[name] = true
+		out, fate := names.filter(name, value, pass)
+		switch fate {
+		case passed:
+			env = append(env, name+"="+out)
+		case kept:
+			withheld = append(withheld, name)
+		}
+	}
+	slices.Sort(withheld)
+	return env, withheld
+}
+
+// fate is what becomes of a variable. The zero fate is being dropped.
+type fate uint8
+
+const (
+	dropped fate = iota
+	kept         // back, because it looks like a credential
+	passed
+)
+
+// names are the lists of names, made ready for many questions.
+type names struct {
+	harmless, out, secret, words             map[string]bool
+	harmlessLike, outLike, secretLike, pairs []string
+}
+
+func newNames() *names {
+	set := func(list string) map[string]bool {
+		m := map[string]bool{}
+		for _, w := range strings.Fields(list) {
+			m[w] = true
+		}
+		return m
+	}
+	return &names{
+		harmless: set(harmlessNames), out: set(outNames), secret: set(secretNames), words: set(secretWords),
+		harmlessLike: strings.Fields(harmlessFamilies), outLike: strings.Fields(outPatterns),
+		secretLike: strings.Fields(secretFamilies), pairs: strings.Split(secretPairs, ","),
+	}
+}
+
+func (n *names) filter(name, value string, pass []string) (string, fate) {
+	switch {
+	case slices.Contains(reservedNames(), name):
+		return "", dropped
+	case slices.Contains(pass, name):
+		return value, passed
+	case n.pointsOut(name):
+		return "", dropped
+	case !n.harmless[name] && n.isSecret(name):
+		return "", kept
+	}
+	if carriesURL(name) {
+		cut, clean := cutUserInfo(value)
+		if !clean {
+			return "", kept
+		}
+		value = cut
+	}
+	if !isPlace(name) && looksSecret(value) {
+		return "", kept
+	}
+	if n.harmless[name] || matchesAny(name, n.harmlessLike) || matchesAny(name, pass) {
+		return value, passed
+	}
+	return "", dropped
+}
+
+// matchesAny tells whether a pattern takes the name. "*" stands for any text
+// and is at the end, or once inside.
+func matchesAny(name string, patterns []string) bool {
+	return slices.ContainsFunc(patterns, func(p string) bool {
+		before, after, wild := strings.Cut(p, "*")
+		if !wild {
+			return name == p
+		}
+		return len(name) >= len(before)+len(after) && strings.HasPrefix(name, before) && strings.HasSuffix(name, after)
+	})
+}
+
+// canonical is a name as the lists of dangerous names have it: some systems
+// take any case, and CI systems hand inputs over with a prefix.
+func canonical(name string) string {
+	return strings.TrimPrefix(strings.ToUpper(name), "INPUT_")
+}
+
+// pointsOut tells whether the variable leads to a secret, a socket or code from
+// outside.
+func (n *names) pointsOut(name string) bool {
+	c := canonical(name)
+	return n.out[c] || matchesAny(c, n.outLike)
+}
+
+// isPlace tells whether the value is a path or a word the command cannot do
+// without, whatever it looks like.
+func isPlace(name string) bool {
+	return slices.Contains([]string{"HOME", "PATH", "PWD", "OLDPWD", "SHELL", "TMPDIR", "TERM", "USER", "LOGNAME"}, name)
+}
+
+// carriesURL tells whether the value is a URL, or several, that may name a user.
+func carriesURL(name string) bool {
+	c := strings.ToLower(name)
+	switch c {
+	case "http_proxy", "https_proxy", "all_proxy", "ftp_proxy", "goproxy", "npm_config_registry",
+		"pip_index_url", "pip_extra_index_url", "yarn_registry":
+		return true
+	}
+	return strings.HasPrefix(c, "npm_config_") && strings.HasSuffix(c, "proxy") || strings.HasPrefix(c, "uv_index") ||
+		c == "uv_default_index" || c == "uv_extra_index_url"
+}
+
+// isSecret tells whether the name says that the value is a secret.
+func (n *names) isSecret(name string) bool {
+	c := canonical(name)
+	if n.secret[c] || matchesAny(c, n.secretLike) {
+		return true
+	}
+	words := splitName(strings.TrimPrefix(strings.TrimPrefix(name, "INPUT_"), "input_"))
+	for i, w := range words {
+		if n.words[w] || w == "PWD" && len(words) > 1 {
+			return true
+		}
+		if i > 0 && slices.Contains(n.pairs, words[i-1]+" "+w) {
+			return true
+		}
+	}
+	return secretEnding(words)
+}
+
+// secretEnding tells whether the last word is KEY, AUTH or PASS, with or
+// without a number after it, and not the only word.
+func secretEnding(words []string) bool {
+	for len(words) > 1 && strings.Trim(words[len(words)-1], "0123456789") == "" {
+		words = words[:len(words)-1]
+	}
+	if len(words) < 2 {
+		return false
+	}
+	last := strings.TrimRight(words[len(words)-1], "0123456789")
+	return last == "KEY" || last == "AUTH" || last == "PASS"
+}
+
+// splitName splits a variable's name at "_" and where lower case turns to upper
+// case, and gives the words in upper case.
+func splitName(name string) []string {
+	var words []string
+	start := 0
+	cut := func(end int) {
+		if end > start {
+			words = append(words, strings.ToUpper(name[start:end]))
+		}
+	}
+	for i := 0; i < len(name); i++ {
+		switch {
+		case name[i] == '_' || name[i] == '-' || name[i] == '.':
+			cut(i)
+			start = i + 1
+		case i > start && isUpper(name[i]) && !isUpper(name[i-1]):
+			cut(i)
+			start = i
+		case i > start+1 && isUpper(name[i-1]) && isUpper(name[i-2]) && 'a' <= name[i] && name[i] <= 'z':
+			cut(i - 1) // APIToken: the T belongs to Token
+			start = i - 1
+		}
+	}
+	cut(len(name))
+	return words
+}
+
+func isUpper(c byte) bool { return 'A' <= c && c <= 'Z' }

@@ -1,0 +1,146 @@
+package profile
+
+import (
+	"slices"
+	"strconv"
+
+	"keyhole/internal/policy"
+	"keyhole/internal/secret"
+)
+
+func (d *document) source(at position) policy.Source {
+	return policy.Source{File: d.file, Line: at.line}
+}
+
+// addTo adds what d says to p. Order matters only for set and credentials,
+// where the later word wins; extended profiles come before what extends them.
+func (d *document) addTo(p *Profile) {
+	p.Name, p.Description = d.name.value, d.description.value
+	for i := range d.access {
+		p.Rules = append(p.Rules, d.rule(&d.access[i]))
+	}
+	p.Filesystem.Read = d.addPaths(p.Filesystem.Read, d.filesystem.read)
+	p.Filesystem.Write = d.addPaths(p.Filesystem.Write, d.filesystem.write)
+	p.Filesystem.Deny = d.addPaths(p.Filesystem.Deny, d.filesystem.deny)
+	p.Network.UnixSockets = d.addPaths(p.Network.UnixSockets, d.network.sockets)
+	for _, n := range d.network.loopback {
+		if !slices.Contains(p.Network.Loopback, n.value) {
+			p.Network.Loopback = append(p.Network.Loopback, n.value)
+		}
+	}
+	d.addEnvironment(&p.Environment)
+}
+
+// addPaths adds each path once. A path written out is kept rather than the same
+// path that only came about through where the run was started.
+func (d *document) addPaths(to []Path, add []text) []Path {
+	for _, t := range add {
+		p := Path{Path: t.value, Optional: d.builtin, Source: d.source(t.at), relative: t.relative}
+		i := slices.IndexFunc(to, func(o Path) bool { return o.Path == p.Path })
+		switch {
+		case i < 0:
+			to = append(to, p)
+		case to[i].relative && !p.relative:
+			to[i] = p
+		}
+	}
+	return to
+}
+
+func (d *document) addEnvironment(e *Environment) {
+	for _, t := range d.environment.pass {
+		if !slices.Contains(e.Pass, t.value) {
+			e.Pass = append(e.Pass, t.value)
+		}
+	}
+	for _, s := range d.environment.set {
+		if e.Set == nil {
+			e.Set = map[string]string{}
+		}
+		e.Set[s.key.value] = s.value.value
+	}
+	for _, c := range d.environment.credentials {
+		if e.Credentials == nil {
+			e.Credentials = map[string]Credential{}
+		}
+		decode := "auto"
+		if c.decode.set {
+			decode = c.decode.value
+		}
+		e.Credentials[c.variable.value] = Credential{
+			Service: c.service.value, Account: c.account.value, Decode: decode, Source: d.source(c.at),
+		}
+	}
+}
+
+func (d *document) rule(a *access) policy.Rule {
+	r := policy.Rule{
+		Source: d.source(a.at), Provider: a.provider.value,
+		Operations: operations(a.operations),
+		Services:   values(a.services), ServicePrefixes: values(a.servicePrefixes),
+		Servers: values(a.servers), Protocols: values(a.protocols), Paths: values(a.paths),
+		Accounts: values(a.accounts), AccountPrefixes: values(a.accountPrefixes),
+		AttributeKeys: values(a.attributeKeys), Collections: values(a.collections),
+		Effect: effect(a.effect), Reason: a.reason.value,
+	}
+	for _, c := range a.classes {
+		if class, ok := secret.ParseClass(c.value); ok {
+			r.Classes = append(r.Classes, class)
+		}
+	}
+	for _, n := range a.ports {
+		r.Ports = append(r.Ports, strconv.Itoa(n.value))
+	}
+	for _, e := range a.attributes {
+		if r.Attributes == nil {
+			r.Attributes = map[string]string{}
+		}
+		r.Attributes[e.key.value] = e.value.value
+	}
+	if a.writeTo.value == policy.Overlay.String() {
+		r.WriteTo = policy.Overlay
+	}
+	return r
+}
+
+// effect is allow only when nothing or just that is written.
+func effect(t text) policy.Effect {
+	switch {
+	case !t.set || t.value == policy.Allow.String():
+		return policy.Allow
+	case t.value == policy.Ask.String():
+		return policy.Ask
+	default:
+		return policy.Deny
+	}
+}
+
+func operations(words []text) []policy.Operation {
+	var ops []policy.Operation
+	add := func(o policy.Operation) {
+		if !slices.Contains(ops, o) {
+			ops = append(ops, o)
+		}
+	}
+	for _, w := range words {
+		if w.value == "upsert" {
+			add(policy.Create)
+			add(policy.Update)
+			continue
+		}
+		for _, o := range policy.Operations() {
+			if o.String() == w.value {
+				add(o)
+			}
+		}
+	}
+	return ops
+}
+
+func values(ts []text) []string {
+	var out []string
+	for _, t := range ts {
+		out = append(out, t.value)
+	}
+	return out
+}

@@ -1,0 +1,27 @@
+//go:build linux || darwin
+
+package profile
+
+import (
+	"io/fs"
+	"syscall"
+)
+
+// nonblock opens a named pipe without waiting for its other end.
+const nonblock = syscall.O_NONBLOCK
+
+func ownerOf(info fs.FileInfo) (uid int, ok bool) {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0, false
+	}
+	return int(st.Uid), true
+}
+
+func identityOf(info fs.FileInfo) (identity, bool) {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return identity{}, false
+	}
+	return identity{device: uint64(st.Dev), inode: st.Ino}, true
+}

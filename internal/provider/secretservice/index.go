@@ -1,0 +1,125 @@
+package secretservice
+
+import (
+	"context"
+	"slices"
+
+	"github.com/godbus/dbus/v5"
+
+	"keyhole/internal/secret"
+)
+
+// fillChunk is how many reads the index keeps in flight. Half of the slots stay
+// free, so that filling it does not hold up a lookup.
+const fillChunk = maxInFlight / 2
+
+// index keeps what was read of items so that listing everything need not read
+// them all each time: in gnome-keyring that grows with the square of their
+// number. It holds attributes, never secrets, and serves listings only; nothing
+// is released by what it says. The link's lock guards it.
+type index struct {
+	items map[dbus.ObjectPath]*entry
+}
+
+// entry is one item; info is nil while it is being read.
+type entry struct {
+	info *secret.Info
+}
+
+func newIndex() *index {
+	return &index{items: make(map[dbus.ObjectPath]*entry)}
+}
+
+// signal forgets the item a collection's signal names. A read under way then
+// finds its entry gone and does not keep what it got.
+func (x *index) signal(member string, body []any) {
+	if len(body) == 0 {
+		return
+	}
+	p, ok := body[0].(dbus.ObjectPath)
+	if !ok {
+		return
+	}
+	switch member {
+	case "ItemCreated", "ItemChanged", "ItemDeleted":
+		delete(x.items, p)
+	}
+}
+
+// split sorts hits into what is known of them and what must be read, and drops
+// from the index what is no longer there. An item is read again when its lock
+// has turned since: until a keyring was opened once, gnome-keyring does not
+// know its attributes.
+func (x *index) split(h hits) (known map[dbus.ObjectPath]*secret.Info, need []dbus.ObjectPath) {
+	kept := make(map[dbus.ObjectPath]*entry)
+	known = make(map[dbus.ObjectPath]*secret.Info)
+	for _, p := range h.all() {
+		e := x.items[p]
+		if e == nil || e.info == nil || e.info.Locked != h.isLocked(p) {
+			need = append(need, p)
+			continue
+		}
+		kept[p], known[p] = e, e.info
+	}
+	x.items = kept
+	return known, need
+}
+
+// everything lists all items. The search makes it a true list of what is there
+// now, in the service's order; its reply also comes after the signals of every
+// change before it.
+func (s *Store) everything(ctx context.Context, l *link) ([]secret.Info, error) {
+	select {
+	case <-l.filling:
+		defer func() { l.filling <- struct{}{} }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	h, err := s.searchItems(ctx, l, map[string]string{})
+	if err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	x := l.index
+	known, need := x.split(h)
+	l.mu.Unlock()
+	for chunk := range slices.Chunk(need, fillChunk) {
+		if err := s.fill(ctx, l, x, chunk, known); err != nil {
+			return nil, err
+		}
+	}
+	out := make([]secret.Info, 0, len(known))
+	for _, p := range h.all() {
+		if i, ok := known[p]; ok {
+			out = append(out, i.Clone())
+		}
+	}
+	return out, nil
+}
+
+// fill reads a few items into known, and into the index unless a signal came in
+// between. What it has read stays when a later chunk runs out of time, so the
+// next listing goes on from there.
+func (s *Store) fill(ctx context.Context, l *link, x *index, paths []dbus.ObjectPath, known map[dbus.ObjectPath]*secret.Info) error {
+	pending := &entry{}
+	l.mu.Lock()
+	for _, p := range paths {
+		x.items[p] = pending
+	}
+	l.mu.Unlock()
+	infos, err := s.readAll(ctx, l, paths)
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, i := range infos {
+		p := dbus.ObjectPath(i.ID)
+		revealHashed(&i, nil)
+		known[p] = &i
+		if x.items[p] == pending {
+			x.items[p] = &entry{&i}
+		}
+	}
+	return nil
+}

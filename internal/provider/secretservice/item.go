@@ -1,0 +1,150 @@
+package secretservice
+
+import (
+	"context"
+	"encoding/hex"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/godbus/dbus/v5"
+
+	"keyhole/internal/secret"
+)
+
+const collectionPrefix = string(servicePath) + "/collection/"
+
+// itemPath checks a handle before it is sent: the bus cuts a connection that
+// sends a malformed path, and nothing but an item is ever addressed by one.
+func itemPath(id string) (dbus.ObjectPath, bool) {
+	rest, ok := strings.CutPrefix(id, collectionPrefix)
+	collection, item, two := strings.Cut(rest, "/")
+	p := dbus.ObjectPath(id)
+	return p, ok && two && collection != "" && item != "" && !strings.Contains(item, "/") && p.IsValid()
+}
+
+// collectionName is the name in a collection's or an item's path. Bytes that a
+// path cannot hold are written _xx by all services known.
+func collectionName(p dbus.ObjectPath) string {
+	rest := strings.TrimPrefix(string(p), collectionPrefix)
+	escaped, _, _ := strings.Cut(rest, "/")
+	var b strings.Builder
+	for i := 0; i < len(escaped); i++ {
+		if escaped[i] == '_' && i+2 < len(escaped) {
+			if raw, err := hex.DecodeString(escaped[i+1 : i+3]); err == nil {
+				b.Write(raw)
+				i += 2
+				continue
+			}
+		}
+		b.WriteByte(escaped[i])
+	}
+	if !utf8.ValidString(b.String()) {
+		return escaped
+	}
+	return b.String()
+}
+
+// sendable tells whether the bus takes these strings.
+func sendable(texts ...string) bool {
+	for _, s := range texts {
+		if !utf8.ValidString(s) || strings.ContainsRune(s, 0) {
+			return false
+		}
+	}
+	return true
+}
+
+func sendableMap(m map[string]string) bool {
+	for k, v := range m {
+		if !sendable(k, v) {
+			return false
+		}
+	}
+	return true
+}
+
+// infoOf reads the reply to GetAll on an item.
+func infoOf(p dbus.ObjectPath, c *dbus.Call) (secret.Info, error) {
+	var props map[string]dbus.Variant
+	if err := c.Store(&props); err != nil {
+		return secret.Info{}, err
+	}
+	attrs, ok := props["Attributes"].Value().(map[string]string)
+	if !ok {
+		return secret.Info{}, odd("an item without attributes")
+	}
+	info := secret.Info{Ref: secret.Ref{Store: Name, ID: string(p), Collection: collectionName(p), Attributes: attrs}}
+	info.Label, _ = props["Label"].Value().(string)
+	// A service that does not say is taken to hold it locked: no bytes are
+	// promised that may not come.
+	locked, ok := props["Locked"].Value().(bool)
+	info.Locked = locked || !ok
+	info.Created = timeOf(props["Created"])
+	info.Modified = timeOf(props["Modified"])
+	return info, nil
+}
+
+func timeOf(v dbus.Variant) time.Time {
+	sec, _ := v.Value().(uint64)
+	if sec == 0 || sec > 1<<40 {
+		return time.Time{}
+	}
+	return time.Unix(int64(sec), 0)
+}
+
+// Stat returns one item as it is now.
+func (s *Store) Stat(ctx context.Context, id string) (secret.Info, error) {
+	const act = "reading an item's attributes"
+	p, ok := itemPath(id)
+	if !ok {
+		return secret.Info{}, notFound(act)
+	}
+	l, err := s.connected(ctx)
+	if err != nil {
+		return secret.Info{}, err
+	}
+	calls, err := s.send(ctx, l, serviceName, getAll(p, itemIface))
+	if err != nil {
+		return secret.Info{}, s.failure(ctx, act, err, aboutItem)
+	}
+	info, err := infoOf(p, calls[0])
+	if err != nil {
+		return secret.Info{}, s.failure(ctx, act, err, aboutItem)
+	}
+	return info, nil
+}
+
+// Get returns the bytes and the attributes read after them. Both requests go
+// out together, to the very process that holds the session: a service that is
+// started anew in between numbers its items afresh.
+func (s *Store) Get(ctx context.Context, id string) (secret.Info, secret.Value, error) {
+	const act = "reading an item"
+	p, ok := itemPath(id)
+	if !ok {
+		return secret.Info{}, secret.Value{}, notFound(act)
+	}
+	var info secret.Info
+	var value secret.Value
+	err := s.withSession(ctx, func(l *link, n *session) error {
+		calls, err := s.send(ctx, l, n.owner,
+			request{p, itemIface + ".GetSecret", []any{n.path}}, getAll(p, itemIface))
+		if err != nil {
+			return err
+		}
+		var w wireSecret
+		if err := calls[0].Store(&w); err != nil {
+			return err
+		}
+		if info, err = infoOf(p, calls[1]); err != nil {
+			return err
+		}
+		info.ContentType = w.ContentType
+		value, err = n.decode(w)
+		return err
+	})
+	if err != nil {
+		return secret.Info{}, secret.Value{}, s.failure(ctx, act, err, aboutItem)
+	}
+	return info, value, nil
+}

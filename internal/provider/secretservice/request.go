@@ -1,0 +1,88 @@
+package secretservice
+
+import (
+	"context"
+
+	"github.com/godbus/dbus/v5"
+)
+
+// slots bounds the requests in flight. Several slots are taken as one step, so
+// that two callers that want a pair each cannot hold one each and wait.
+type slots struct {
+	free chan struct{}
+	gate chan struct{}
+}
+
+func newSlots(n int) *slots {
+	s := &slots{free: make(chan struct{}, n), gate: make(chan struct{}, 1)}
+	for range n {
+		s.free <- struct{}{}
+	}
+	s.gate <- struct{}{}
+	return s
+}
+
+// take waits for n slots, at most as many as there are.
+func (s *slots) take(ctx context.Context, n int) error {
+	select {
+	case <-s.gate:
+		defer func() { s.gate <- struct{}{} }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	for i := range n {
+		select {
+		case <-s.free:
+		case <-ctx.Done():
+			s.give(i)
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+func (s *slots) give(n int) {
+	for range n {
+		s.free <- struct{}{}
+	}
+}
+
+// request is one method call at the service.
+type request struct {
+	path   dbus.ObjectPath
+	method string // interface and member
+	args   []any
+}
+
+func getAll(path dbus.ObjectPath, iface string) request {
+	return request{path, propsIface + ".GetAll", []any{iface}}
+}
+
+// send sends the requests back to back, so that the service sees them in this
+// order, and waits for all replies. It takes at most maxInFlight requests. The
+// error is that of waiting; each call carries its own.
+func (s *Store) send(ctx context.Context, l *link, dest string, reqs ...request) ([]*dbus.Call, error) {
+	ctx, cancel := context.WithTimeout(ctx, callLimit)
+	defer cancel()
+	if err := s.slots.take(ctx, len(reqs)); err != nil {
+		return nil, err
+	}
+	defer s.slots.give(len(reqs))
+	calls := make([]*dbus.Call, 0, len(reqs))
+	for _, r := range reqs {
+		calls = append(calls, l.conn.Object(dest, r.path).GoWithContext(ctx, r.method, 0, nil, r.args...))
+	}
+	for _, c := range calls {
+		<-c.Done
+	}
+	return calls, nil
+}
+
+// call sends one request to the service and stores its reply.
+func (s *Store) call(ctx context.Context, l *link, r request, results ...any) error {
+	calls, err := s.send(ctx, l, serviceName, r)
+	if err != nil {
+		return err
+	}
+	return calls[0].Store(results...)
+}

@@ -1,0 +1,8 @@
+//go:build !amd64 && !arm64
+
+package filter
+
+const (
+	withoutUDP = ""
+	withUDP    = ""
+)

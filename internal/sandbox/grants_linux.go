@@ -1,0 +1,188 @@
+package sandbox
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"keyhole/internal/sandbox/landlock"
+	"keyhole/internal/sandbox/mediate"
+)
+
+// opened is a path as the kernel sees it, held open.
+type opened struct {
+	fd     int
+	name   string // canonical
+	folder bool
+	id     identity
+}
+
+// identity is the file itself, whatever it is called.
+type identity struct{ dev, ino uint64 }
+
+func openPath(path string) (opened, error) {
+	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return opened{}, err
+	}
+	o := opened{fd: fd}
+	var st unix.Stat_t
+	err = unix.Fstat(fd, &st)
+	if err == nil {
+		o.folder = st.Mode&unix.S_IFMT == unix.S_IFDIR
+		o.id = identity{uint64(st.Dev), st.Ino}
+		o.name, err = readlink("/proc/self/fd/" + strconv.Itoa(fd))
+	}
+	if err != nil {
+		return opened{}, errors.Join(err, unix.Close(fd))
+	}
+	return o, nil
+}
+
+func readlink(path string) (string, error) {
+	var buf [unix.PathMax]byte
+	n, err := unix.Readlink(path, buf[:])
+	if err == nil && n == len(buf) {
+		err = unix.ENAMETOOLONG
+	}
+	return string(buf[:max(n, 0)]), err
+}
+
+// canonical resolves as much of path as exists.
+func canonical(path string) (string, error) {
+	o, err := openPath(path)
+	if err == nil {
+		return o.name, unix.Close(o.fd)
+	}
+	if path == "/" || !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.ENOTDIR) && !errors.Is(err, unix.EACCES) {
+		return "", err
+	}
+	parent, err := canonical(filepath.Dir(path))
+	return filepath.Join(parent, filepath.Base(path)), err
+}
+
+// guarded knows what no grant may cover: by name, and by the identity of every
+// folder above, since a bind mount gives a folder a second name.
+type guarded struct {
+	names []string
+	above map[identity]string
+	seen  map[string]bool
+}
+
+func (g *guarded) add(path string) error {
+	name, err := canonical(path)
+	if err != nil {
+		return fmt.Errorf("protected path %s: %w", path, err)
+	}
+	g.names = append(g.names, name)
+	for dir := name; !g.seen[dir]; dir = filepath.Dir(dir) {
+		g.seen[dir] = true
+		var st unix.Stat_t
+		if unix.Stat(dir, &st) == nil {
+			g.above[identity{uint64(st.Dev), st.Ino}] = name
+		}
+	}
+	return nil
+}
+
+// covered returns the protected path that o gives away, or "".
+func (g *guarded) covered(o opened) string {
+	if name, ok := g.above[o.id]; ok {
+		return name
+	}
+	for _, name := range g.names {
+		if name == o.name || strings.HasPrefix(name, strings.TrimSuffix(o.name, "/")+"/") {
+			return name
+		}
+	}
+	return ""
+}
+
+// plan is what a Spec comes to on this system.
+type plan struct {
+	rules  *landlock.Ruleset
+	policy mediate.Policy
+}
+
+// makePlan opens every path of s once; what it opened is what is granted.
+func makePlan(s *Spec, abi int) (plan, error) {
+	var p plan
+	guard := guarded{above: map[identity]string{}, seen: map[string]bool{}}
+	for _, path := range s.Protected {
+		if err := guard.add(path); err != nil {
+			return p, err
+		}
+	}
+	protected := guard.names
+	if err := guard.add(s.EndpointDir); err != nil {
+		return p, err
+	}
+	endpoints := guard.names[len(guard.names)-1]
+	rules, err := landlock.New(abi)
+	if err != nil {
+		return p, err
+	}
+	p.rules = rules
+	p.policy = mediate.Policy{
+		Endpoints: endpoints, Protected: protected,
+		Outbound: s.Network.Outbound, Loopback: s.Network.Loopback,
+		UDP: s.Network.UDP, AbstractOwn: s.Network.AbstractOwn,
+	}
+	for _, g := range s.Grants {
+		if err := p.grant(g, &guard); err != nil {
+			return p, errors.Join(fmt.Errorf("granting %s: %w", g.Path, err), rules.Close())
+		}
+	}
+	if err := p.sockets(s); err != nil {
+		return p, errors.Join(err, rules.Close())
+	}
+	return p, nil
+}
+
+func (p *plan) grant(g Grant, guard *guarded) error {
+	if g.Access != Read && g.Access != Write {
+		return errors.New("internal error: a grant without an access")
+	}
+	o, err := openPath(g.Path)
+	if err != nil {
+		absent := errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.EACCES)
+		if g.Optional && absent {
+			return nil
+		}
+		return err
+	}
+	if name := guard.covered(o); name != "" {
+		err = fmt.Errorf("it covers %s, which nothing inside may reach", name)
+	} else {
+		err = p.rules.Allow(o.fd, o.folder, g.Access == Write)
+	}
+	if g.Access == Write && o.folder {
+		p.policy.Writable = append(p.policy.Writable, o.name)
+	}
+	return errors.Join(err, unix.Close(o.fd))
+}
+
+// sockets fills the tables that are looked up by canonical path.
+func (p *plan) sockets(s *Spec) error {
+	for _, path := range s.Sockets {
+		name, err := canonical(path)
+		if err != nil {
+			return fmt.Errorf("socket %s: %w", path, err)
+		}
+		p.policy.Sockets = append(p.policy.Sockets, name)
+	}
+	p.policy.Redirect = maps.Clone(s.Redirect)
+	for path, to := range s.Redirect {
+		name, err := canonical(path)
+		if err != nil {
+			return fmt.Errorf("socket %s: %w", path, err)
+		}
+		p.policy.Redirect[name] = to
+	}
+	return nil
+}

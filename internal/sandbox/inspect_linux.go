@@ -1,0 +1,157 @@
+package sandbox
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"keyhole/internal/sandbox/landlock"
+	"keyhole/internal/sandbox/stage"
+)
+
+func inspect() Report {
+	r := Report{Kernel: release(), Yama: yama(), Errata: landlock.Errata()}
+	abi, err := landlock.ABI()
+	r.LandlockABI, r.LandlockWhy = abi, landlockWhy(abi, err)
+	memory := false
+	if r.LandlockWhy == "" {
+		r.Lacks = landlock.Lacks(abi)
+		memory, err = tryListener(&r, abi)
+		if err != nil {
+			r.ListenerWhy = err.Error()
+		}
+	} else {
+		r.ListenerWhy = "not tried without Landlock"
+		r.Missing = append(r.Missing, r.LandlockWhy)
+	}
+	if !r.Listener {
+		r.Missing = append(r.Missing, "connect mediation: "+r.ListenerWhy)
+		return r
+	}
+	if !r.FetchFD {
+		r.Lacks = append(r.Lacks, "a child's sockets cannot be duplicated here; they are replaced when they connect, "+
+			"and lose options set before")
+	}
+	if !r.ReadMemory && memory {
+		r.Lacks = append(r.Lacks, "process_vm_readv is refused here; /proc/PID/mem is used instead")
+	}
+	if !r.ReadMemory && !memory {
+		r.Missing = append(r.Missing, "reading a child's memory (kernel.yama.ptrace_scope is "+strconv.Itoa(r.Yama)+"; 0 or 1 is needed)")
+	}
+	r.Confined = len(r.Missing) == 0
+	return r
+}
+
+// tryListener confines a throw-away child and looks at it as mediation would.
+// memory reports whether its memory can be read by file.
+func tryListener(r *Report, abi int) (memory bool, err error) {
+	// The child dies with the thread that started it.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return false, err
+	}
+	rules, err := landlock.New(abi)
+	if err != nil {
+		return false, errors.Join(err, null.Close())
+	}
+	c, err := spawn([3]uintptr{null.Fd(), null.Fd(), null.Fd()})
+	if err == nil {
+		memory, err = c.look(r, rules.FD())
+		err = errors.Join(err, unix.Close(c.socket), c.end())
+	}
+	return memory, errors.Join(err, rules.Close(), null.Close())
+}
+
+// look needs c to be a trial that has just been started.
+func (c child) look(r *Report, ruleset int) (memory bool, err error) {
+	if err := c.send(&stage.Spec{Flags: stage.Trial}, ruleset); err != nil {
+		return false, err
+	}
+	m, listener, err := c.receive()
+	switch {
+	case err != nil:
+		return false, err
+	case m.Kind == stage.Failed:
+		errno := syscall.Errno(m.Errno)
+		r.Nested = m.Step == stage.Filter && errno == unix.EBUSY
+		if m.Step == stage.Filter {
+			return false, errors.New(listenerWhy(errno))
+		}
+		return false, explain(m, "")
+	case m.Kind != stage.Listener || listener < 0:
+		return false, errors.New("internal error: the stage is out of step")
+	}
+	r.Listener = true
+	r.FetchFD = c.fetch()
+	r.ReadMemory, memory = c.read(m.Word)
+	return memory, unix.Close(listener)
+}
+
+// fetch tries to duplicate the child's end of the socket.
+func (c child) fetch() bool {
+	pidfd, err := unix.PidfdOpen(c.pid, 0)
+	if err != nil {
+		return false
+	}
+	fd, err := unix.PidfdGetfd(pidfd, stage.Socket, 0)
+	if err == nil {
+		err = unix.Close(fd)
+	}
+	return errors.Join(err, unix.Close(pidfd)) == nil
+}
+
+// read looks for the known word by both ways there are.
+func (c child) read(at uint64) (call, file bool) {
+	var b [8]byte
+	local := []unix.Iovec{{Base: &b[0]}}
+	local[0].SetLen(len(b))
+	n, err := unix.ProcessVMReadv(c.pid, local, []unix.RemoteIovec{{Base: uintptr(at), Len: len(b)}}, 0)
+	call = err == nil && n == len(b) && binary.NativeEndian.Uint64(b[:]) == stage.KnownWord
+	f, err := os.Open(fmt.Sprintf("/proc/%d/mem", c.pid))
+	if err != nil {
+		return call, false
+	}
+	b = [8]byte{}
+	_, err = f.ReadAt(b[:], int64(at))
+	file = errors.Join(err, f.Close()) == nil && binary.NativeEndian.Uint64(b[:]) == stage.KnownWord
+	return call, file
+}
+
+// end takes the child away; its socket is closed already.
+func (c child) end() error {
+	err := unix.Kill(c.pid, unix.SIGKILL)
+	for {
+		if _, werr := unix.Wait4(c.pid, nil, 0, nil); !errors.Is(werr, unix.EINTR) {
+			return errors.Join(err, werr)
+		}
+	}
+}
+
+func release() string {
+	var u unix.Utsname
+	if unix.Uname(&u) != nil {
+		return ""
+	}
+	return unix.ByteSliceToString(u.Release[:])
+}
+
+func yama() int {
+	b, err := os.ReadFile("/proc/sys/kernel/yama/ptrace_scope")
+	if err != nil {
+		return -1
+	}
+	n, err := strconv.Atoi(string(bytes.TrimSpace(b)))
+	if err != nil {
+		return -1
+	}
+	return n
+}

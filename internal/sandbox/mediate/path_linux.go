@@ -1,0 +1,163 @@
+package mediate
+
+import (
+	"bytes"
+	"path"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// maxUnixAddress is sizeof(struct sockaddr_un): a path of 108 bytes needs no NUL.
+const maxUnixAddress = 110
+
+// unix decides a connect of a Unix socket.
+func (m *Mediator) unix(c *call) (syscall.Errno, bool) {
+	if c.family() != unix.AF_UNIX || len(c.address) < 3 || len(c.address) > maxUnixAddress {
+		return unix.EINVAL, true
+	}
+	if c.sock.kind != unix.SOCK_STREAM && c.sock.kind != unix.SOCK_SEQPACKET {
+		return m.refuse(c.n, "datagram socket", unix.EACCES), true
+	}
+	name := c.address[2:]
+	if name[0] == 0 {
+		return m.abstract(c, string(name[1:])), true
+	}
+	if i := bytes.IndexByte(name, 0); i >= 0 {
+		name = name[:i]
+	}
+	return m.pathname(c, string(name))
+}
+
+// pathname pins what the path names, judges the pin and connects to it.
+func (m *Mediator) pathname(c *call, asked string) (syscall.Errno, bool) {
+	pin, folder, errno := m.pin(c.thread(), asked)
+	if !m.listener.valid(c.n.id) {
+		if errno == 0 {
+			closeFD(pin)
+		}
+		return 0, false
+	}
+	if errno != 0 {
+		// No such socket: our own may still stand in for it.
+		if to, ok := m.policy.Redirect[absolute(folder, asked)]; ok && errno != unix.ELOOP {
+			return m.perform(c, unixAddress(to)), true
+		}
+		if errno == unix.ELOOP {
+			return m.refuse(c.n, asked, unix.EACCES), true
+		}
+		return errno, true
+	}
+	defer closeFD(pin)
+	return m.judge(c, pin), true
+}
+
+// pin opens what the path names, from the caller's folder. Magic links are
+// refused: /proc/self in the caller's text would lead through our descriptors.
+func (m *Mediator) pin(thread int, asked string) (fd int, folder string, errno syscall.Errno) {
+	base := unix.AT_FDCWD
+	if !strings.HasPrefix(asked, "/") {
+		cwd, err := unix.Open(proc(thread)+"/cwd", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return -1, "", unix.EACCES
+		}
+		defer closeFD(cwd)
+		base = cwd
+		if folder, err = readlink(ownFD(cwd)); err != nil {
+			return -1, "", unix.EACCES
+		}
+	}
+	fd, err := unix.Openat2(base, asked, &unix.OpenHow{
+		Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_MAGICLINKS})
+	if err != nil {
+		if e, ok := err.(syscall.Errno); ok {
+			return -1, folder, e
+		}
+		return -1, folder, unix.EACCES
+	}
+	return fd, folder, 0
+}
+
+// judge decides on the pinned file by the kernel's name for it.
+func (m *Mediator) judge(c *call, pin int) syscall.Errno {
+	var st unix.Stat_t
+	if unix.Fstat(pin, &st) != nil {
+		return unix.EACCES
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFSOCK {
+		return unix.ECONNREFUSED
+	}
+	name, err := readlink(ownFD(pin))
+	if err != nil {
+		return unix.EACCES
+	}
+	// A second name for the socket could lie in a folder that is granted.
+	if st.Nlink != 1 {
+		return m.refuse(c.n, name, unix.EACCES)
+	}
+	if to, ok := m.policy.Redirect[name]; ok {
+		return m.perform(c, unixAddress(to))
+	}
+	if !m.policy.allows(name) {
+		return m.refuse(c.n, name, unix.EACCES)
+	}
+	return m.perform(c, unixAddress(ownFD(pin)))
+}
+
+// allows decides on a canonical path.
+func (p *Policy) allows(name string) bool {
+	if beneath(p.Endpoints, name) {
+		return true
+	}
+	for _, f := range p.Protected {
+		if name == f || beneath(f, name) {
+			return false
+		}
+	}
+	for _, s := range p.Sockets {
+		if name == s {
+			return true
+		}
+	}
+	for _, f := range p.Writable {
+		if beneath(f, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// beneath reports whether name lies below folder.
+func beneath(folder, name string) bool {
+	if folder == "/" {
+		return strings.HasPrefix(name, "/")
+	}
+	rest, ok := strings.CutPrefix(name, folder)
+	return ok && folder != "" && strings.HasPrefix(rest, "/")
+}
+
+// absolute is the path asked for as text, for the redirect table alone.
+func absolute(folder, asked string) string {
+	if strings.HasPrefix(asked, "/") {
+		return path.Clean(asked)
+	}
+	if folder == "" {
+		return ""
+	}
+	return path.Join(folder, asked)
+}
+
+func ownFD(fd int) string { return "/proc/self/fd/" + strconv.Itoa(fd) }
+
+// closeFD closes a descriptor of ours that was only looked through.
+func closeFD(fd int) { (&socket{fd: fd}).close() }
+
+// unixAddress is the address of a path; one that is too long answers EINVAL at
+// connect.
+func unixAddress(to string) []byte {
+	b := make([]byte, 2, 3+len(to))
+	b[0] = unix.AF_UNIX // little endian, as every architecture with a filter
+	return append(append(b, to...), 0)
+}

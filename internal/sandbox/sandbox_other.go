@@ -1,0 +1,30 @@
+//go:build !linux
+
+package sandbox
+
+import (
+	"context"
+	"fmt"
+)
+
+// process is empty where nothing can be started.
+type process struct{}
+
+func errHere() error {
+	return fmt.Errorf("%w: this system has no sandbox that keyhole can set up yet", ErrUnsupported)
+}
+
+func (process) pid() int              { return 0 }
+func (process) wait() (Status, error) { return Status{}, errHere() }
+func (process) kill()                 {}
+
+func start(context.Context, *Spec) (*Process, error) { return nil, errHere() }
+
+func harden() error { return nil }
+
+func inspect() Report {
+	return Report{
+		LandlockWhy: "Landlock is part of Linux", ListenerWhy: "seccomp is part of Linux", Yama: -1,
+		Missing: []string{"a sandbox for this system"},
+	}
+}

@@ -1,0 +1,143 @@
+package stage
+
+import (
+	"syscall"
+	"unsafe"
+
+	"keyhole/internal/sandbox/filter"
+)
+
+// Numbers and constants that package syscall lacks; equal on both architectures.
+const (
+	sysLandlockRestrictSelf = 446
+	sysCloseRange           = 436
+	closeRangeCloexec       = 1 << 2
+
+	seccompSetModeFilter    = 1
+	seccompNewListener      = 1 << 3
+	seccompWaitKillableRecv = 1 << 5
+
+	prSetNoNewPrivs       = 38
+	prCapAmbient          = 47
+	prCapAmbientClearAll  = 4
+	capabilityVersion3    = 0x20080522
+	lastPossibleCapabilty = 63
+	rlimitCore            = 4
+)
+
+// prctl answers 0 or the error.
+func prctl(option, arg2, arg3 uintptr) syscall.Errno {
+	_, _, errno := syscall.RawSyscall6(syscall.SYS_PRCTL, option, arg2, arg3, 0, 0, 0)
+	return errno
+}
+
+// restrict puts the calling thread, which is the one that calls exec, into the
+// ruleset's domain.
+func restrict(ruleset int) syscall.Errno {
+	if !landlockOn {
+		return 0
+	}
+	_, _, errno := syscall.RawSyscall(sysLandlockRestrictSelf, uintptr(ruleset), 0, 0)
+	return errno
+}
+
+// dropCapabilities empties every set. Without the bounding set exec as uid 0
+// gains nothing back. An ordinary user has no right to change the bounding set
+// and, with no_new_privs, no way to profit from it.
+func dropCapabilities() syscall.Errno {
+	for c := uintptr(0); c <= lastPossibleCapabilty; c++ {
+		errno := prctl(syscall.PR_CAPBSET_DROP, c, 0)
+		if errno == syscall.EINVAL || errno == syscall.EPERM && syscall.Getuid() != 0 {
+			break
+		}
+		if errno != 0 {
+			return errno
+		}
+	}
+	if errno := prctl(prCapAmbient, prCapAmbientClearAll, 0); errno != 0 {
+		return errno
+	}
+	header := struct {
+		version uint32
+		pid     int32
+	}{version: capabilityVersion3}
+	var none [6]uint32
+	_, _, errno := syscall.RawSyscall(syscall.SYS_CAPSET,
+		uintptr(unsafe.Pointer(&header)), uintptr(unsafe.Pointer(&none)), 0)
+	return errno
+}
+
+// install puts up the filter and returns the descriptor on which its
+// notifications are received.
+func install(flags uint32) (int, syscall.Errno) {
+	table := filter.Table(flags&UDP != 0)
+	program := struct {
+		length uint16
+		code   *byte
+	}{uint16(len(table) / filter.InstructionSize), unsafe.StringData(table)}
+	if table == "" {
+		return -1, syscall.ENOSYS
+	}
+	how := uintptr(seccompNewListener | seccompWaitKillableRecv)
+	if flags&NoKillable != 0 {
+		how &^= seccompWaitKillableRecv
+	}
+	fd, _, errno := syscall.RawSyscall(sysSeccomp, seccompSetModeFilter, how, uintptr(unsafe.Pointer(&program)))
+	if errno == syscall.EINVAL && how&seccompWaitKillableRecv != 0 {
+		return install(flags | NoKillable)
+	}
+	return int(fd), errno
+}
+
+// closeAtExec marks everything from descriptor 3 on. What the caller had open
+// could be anything, a credential file among it.
+func closeAtExec(flags uint32) syscall.Errno {
+	if flags&NoCloseRange == 0 {
+		_, _, errno := syscall.RawSyscall(sysCloseRange, 3, ^uintptr(0)>>32, closeRangeCloexec)
+		if errno == 0 || errno != syscall.ENOSYS && errno != syscall.EINVAL && errno != syscall.EPERM {
+			return errno
+		}
+	}
+	dir, err := syscall.Open("/proc/self/fd", syscall.O_RDONLY|syscall.O_DIRECTORY|syscall.O_CLOEXEC, 0)
+	if err != nil {
+		return errnoOf(err)
+	}
+	buf := make([]byte, 4096)
+	for {
+		n, err := syscall.ReadDirent(dir, buf)
+		if err != nil {
+			return errnoOf(err)
+		}
+		if n == 0 {
+			return errnoOf(syscall.Close(dir))
+		}
+		_, _, names := syscall.ParseDirent(buf[:n], -1, nil)
+		for _, name := range names {
+			if fd, ok := number(name); ok && fd > 2 {
+				syscall.CloseOnExec(fd)
+			}
+		}
+	}
+}
+
+// number reads a descriptor's name in /proc.
+func number(name string) (int, bool) {
+	n := 0
+	for _, c := range []byte(name) {
+		if c < '0' || c > '9' || n > 1<<24 {
+			return 0, false
+		}
+		n = 10*n + int(c-'0')
+	}
+	return n, name != ""
+}
+
+func errnoOf(err error) syscall.Errno {
+	if err == nil {
+		return 0
+	}
+	if errno, ok := err.(syscall.Errno); ok {
+		return errno
+	}
+	return syscall.EINVAL
+}

@@ -1,0 +1,5 @@
+//go:build mutant_nolandlock
+
+package stage
+
+const landlockOn = false

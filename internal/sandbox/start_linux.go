@@ -1,0 +1,192 @@
+package sandbox
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"keyhole/internal/sandbox/landlock"
+	"keyhole/internal/sandbox/mediate"
+	"keyhole/internal/sandbox/stage"
+)
+
+// process is one run on Linux.
+type process struct{ *run }
+
+// forced makes a run do without what a system may lack; tests alone set it.
+type forced struct {
+	stage   uint32 // stage.NoKillable, stage.NoCloseRange
+	mediate mediate.Forced
+}
+
+func start(ctx context.Context, s *Spec) (*Process, error) { return startWith(ctx, s, forced{}) }
+
+// startWith has the stage boot on one processor while the ruleset is built on
+// the other: a Go program takes longer to start than thirty paths to open.
+func startWith(ctx context.Context, s *Spec, f forced) (*Process, error) {
+	abi, err := ready(s)
+	if err != nil {
+		return nil, err
+	}
+	fds, null, err := stdio(s)
+	if err != nil {
+		return nil, err
+	}
+	r := newRun()
+	go r.supervise(fds)
+	p, err := makePlan(s, abi)
+	started := <-r.spawned
+	if err == nil {
+		err = started.err
+		if err == nil {
+			err = r.confine(started.child, s, p, f)
+		}
+		err = errors.Join(err, p.rules.Close())
+	}
+	if started.err == nil {
+		err = errors.Join(err, unix.Close(started.socket))
+	}
+	if null != nil {
+		err = errors.Join(err, null.Close())
+	}
+	if err != nil {
+		return nil, r.abandon(err)
+	}
+	r.begin(ctx)
+	return &Process{impl: process{r}}, nil
+}
+
+// ready checks what can be checked before anything is started.
+func ready(s *Spec) (abi int, err error) {
+	for _, path := range []string{s.Path, s.Dir, s.EndpointDir, s.Probe} {
+		if !filepath.IsAbs(path) {
+			return 0, fmt.Errorf("internal error: %q is not an absolute path", path)
+		}
+	}
+	if len(s.Argv) == 0 {
+		return 0, errors.New("internal error: a command without argv[0]")
+	}
+	abi, err = landlock.ABI()
+	if why := landlockWhy(abi, err); why != "" {
+		return 0, fmt.Errorf("%w: %s", ErrUnsupported, why)
+	}
+	// Without it what the command leaves behind would be init's, out of reach of
+	// mediation, which under Yama only an ancestor may do, and of the last kill.
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		return 0, fmt.Errorf("becoming the parent of what the command leaves: %w", err)
+	}
+	return abi, nil
+}
+
+func landlockWhy(abi int, err error) string {
+	switch {
+	case errors.Is(err, unix.EOPNOTSUPP):
+		return "Landlock is built into this kernel but not switched on; add landlock to the lsm= boot parameter"
+	case err != nil:
+		return "this kernel has no Landlock; keyhole needs Linux 5.19 or newer with it built in"
+	case abi < landlock.MinimumABI:
+		return "this kernel's Landlock is too old; keyhole needs Linux 5.19 or newer"
+	}
+	return ""
+}
+
+// confine tells the stage what to do, serves what it asks for, and returns when
+// it has become the command.
+func (r *run) confine(c child, s *Spec, p plan, f forced) error {
+	spec := &stage.Spec{
+		Flags: f.stage, Path: s.Path, Dir: s.Dir, Closed: s.EndpointDir,
+		Refused: "keyhole-" + rand.Text(), Probe: s.Probe, Argv: s.Argv, Env: s.Env,
+	}
+	if s.Network.UDP {
+		spec.Flags |= stage.UDP
+	}
+	if err := c.send(spec, p.rules.FD()); err != nil {
+		return err
+	}
+	var m *mediate.Mediator
+	for released := false; ; {
+		message, fd, err := c.receive()
+		switch {
+		case errors.Is(err, errGone) && released:
+			return nil
+		case err != nil:
+			return err
+		case message.Kind == stage.Failed:
+			return explain(message, s.Path)
+		case message.Kind == stage.Listener && m == nil && fd >= 0:
+			m = mediate.New(fd, mediate.Options{Policy: p.policy, Root: os.Getpid(), Denied: tell(s.OnDenied), Forced: f.mediate})
+			m.Start()
+		case message.Kind == stage.Ready && !released && (m != nil || !stage.FilterOn):
+			if m != nil {
+				m.Settle()
+			}
+			released = true
+			if err := c.release(); err != nil {
+				return fmt.Errorf("releasing the command: %w", err)
+			}
+		default:
+			return errors.New("internal error: the stage is out of step")
+		}
+	}
+}
+
+func tell(f func(Denied)) func(int, string) {
+	if f == nil {
+		return nil
+	}
+	return func(pid int, target string) { f(Denied{PID: pid, Target: target}) }
+}
+
+// explain turns the stage's last word into an error.
+func explain(m stage.Message, path string) error {
+	errno := syscall.Errno(m.Errno)
+	switch m.Step {
+	case stage.Exec:
+		code := 126
+		if errno == unix.ENOENT || errno == unix.ENOTDIR {
+			code = 127
+		}
+		return &NotStarted{Path: path, Code: code, Err: errno}
+	case stage.Directory:
+		return fmt.Errorf("changing to the working directory: %w", errno)
+	case stage.ForbiddenBefore:
+		return fmt.Errorf("internal error: the folder of keyhole's sockets cannot be opened: %w", errno)
+	case stage.Landlock:
+		return fmt.Errorf("%w: entering the Landlock domain: %w", ErrUnsupported, errno)
+	case stage.Filter:
+		return fmt.Errorf("%w: %s", ErrUnsupported, listenerWhy(errno))
+	case stage.ForbiddenFile:
+		return fmt.Errorf("%w: a file outside all grants could be opened from inside (%v)", ErrUnsupported, said(errno))
+	case stage.ForbiddenSocket:
+		return fmt.Errorf("%w: a socket that is not granted was not refused as it should be (%v)", ErrUnsupported, said(errno))
+	case stage.NeededSocket:
+		return fmt.Errorf("%w: keyhole's own socket cannot be reached from inside (%v); "+
+			"this system may forbid reading a child's memory: see kernel.yama.ptrace_scope", ErrUnsupported, errno)
+	default:
+		return fmt.Errorf("preparing the command (step %d): %w", m.Step, errno)
+	}
+}
+
+func said(errno syscall.Errno) string {
+	if errno == 0 {
+		return "it worked"
+	}
+	return errno.Error()
+}
+
+func listenerWhy(errno syscall.Errno) string {
+	switch errno {
+	case unix.EBUSY:
+		return "already inside a keyhole, or another supervisor of system calls; run the command without a second keyhole"
+	case unix.ENOSYS:
+		return "there is no system call filter for this architecture or kernel"
+	default:
+		return "installing the system call filter: " + errno.Error()
+	}
+}

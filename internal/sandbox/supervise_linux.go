@@ -1,0 +1,239 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"keyhole/internal/sandbox/proctree"
+)
+
+// run is a command from its fork to the end of the last process it left.
+type run struct {
+	spawned chan spawned
+	done    chan struct{} // closed when no descendant is left
+	signals chan os.Signal
+	unwatch func() bool // set by begin, before wait can be called
+
+	mu     sync.Mutex // guards the rest, until done is closed
+	main   int
+	status Status
+	err    error
+	ended  bool // main has been reaped: its id may be somebody else's
+	ending bool // everything is to be killed
+}
+
+// spawned is what supervise reports.
+type spawned struct {
+	child
+	err error
+}
+
+func newRun() *run {
+	return &run{spawned: make(chan spawned, 1), done: make(chan struct{}), signals: make(chan os.Signal, 16)}
+}
+
+// supervise lives on one thread for the whole run: the child dies with the
+// thread that forked it, ptrace knows only that thread as its tracer, and only a
+// stop sent to the running thread itself takes effect before the next
+// instruction.
+func (r *run) supervise(fds [3]uintptr) {
+	runtime.LockOSThread()
+	defer close(r.done)
+	r.watch()
+	c, err := spawn(fds)
+	r.mu.Lock()
+	r.main = c.pid
+	r.mu.Unlock()
+	r.spawned <- spawned{c, err}
+	if err != nil {
+		return
+	}
+	r.reap()
+}
+
+// watch catches what has to be passed on. Stops from the terminal are caught so
+// that they do not stop us: only the command's own stop does. What the caller
+// ignores stays ignored, for us and for the command.
+func (r *run) watch() {
+	for _, s := range []os.Signal{unix.SIGTERM, unix.SIGHUP, unix.SIGUSR1, unix.SIGUSR2,
+		unix.SIGINT, unix.SIGQUIT, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU} {
+		if !signal.Ignored(s) {
+			signal.Notify(r.signals, s)
+		}
+	}
+	go r.forward()
+}
+
+func (r *run) forward() {
+	for {
+		select {
+		case <-r.done:
+			return
+		case s := <-r.signals:
+			switch s {
+			case unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU:
+			case unix.SIGINT, unix.SIGQUIT:
+				// From the terminal the command has had it already, and a second
+				// one makes an agent quit.
+				if !foreground() {
+					r.signal(s.(syscall.Signal))
+				}
+			default:
+				r.signal(s.(syscall.Signal))
+			}
+		}
+	}
+}
+
+// foreground reports whether the terminal sends its signals to our group.
+func foreground() bool {
+	fd, err := unix.Open("/dev/tty", unix.O_RDONLY|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	group, err := unix.IoctlGetInt(fd, unix.TIOCGPGRP)
+	return errors.Join(err, unix.Close(fd)) == nil && group == unix.Getpgrp()
+}
+
+// signal passes a signal to the command, unless its id is free for others.
+func (r *run) signal(s syscall.Signal) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ended || r.main == 0 {
+		return
+	}
+	if err := unix.Kill(r.main, s); err != nil && !errors.Is(err, unix.ESRCH) {
+		r.err = fmt.Errorf("passing on %v: %w", s, err)
+	}
+}
+
+// reap is the one place that waits for children. It returns when there are none,
+// which as subreaper means no descendants.
+func (r *run) reap() {
+	for {
+		pid, ws, err := r.next()
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil:
+			return
+		case ws.Stopped():
+			r.stopped(pid, ws)
+		}
+		if r.over() {
+			r.killAll()
+		}
+	}
+}
+
+// next waits for a child to end or stop, and notes the command's end in the same
+// breath, so that its id is not used afterwards.
+func (r *run) next() (int, unix.WaitStatus, error) {
+	var info unix.Siginfo
+	// Look first: once reaped the id is free, and a signal could go astray.
+	err := unix.Waitid(unix.P_ALL, 0, &info, unix.WEXITED|unix.WSTOPPED|unix.WNOWAIT|unix.WALL, nil)
+	if err != nil {
+		return 0, 0, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var ws unix.WaitStatus
+	pid, err := unix.Wait4(-1, &ws, unix.WUNTRACED|unix.WALL|unix.WNOHANG, nil)
+	if err == nil && pid == r.main && (ws.Exited() || ws.Signaled()) {
+		r.ended, r.ending = true, true
+		r.status = Status{Code: ws.ExitStatus()}
+		if ws.Signaled() {
+			r.status = Status{Code: 128 + int(ws.Signal()), Signal: int(ws.Signal())}
+		}
+	}
+	return pid, ws, err
+}
+
+func (r *run) over() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.ending
+}
+
+// stopped handles a child that stopped. A child that asked to be traced by us
+// is let go; a stop of the command is ours too.
+func (r *run) stopped(pid int, ws unix.WaitStatus) {
+	if p, err := proctree.Of(pid); err == nil && p.State == 't' {
+		s := ws.StopSignal()
+		if s == unix.SIGTRAP {
+			s = 0
+		}
+		_, _, errno := unix.RawSyscall6(unix.SYS_PTRACE, unix.PTRACE_DETACH, uintptr(pid), 0, uintptr(s), 0, 0)
+		if errno == 0 {
+			return
+		}
+	}
+	if pid != r.pid() || r.over() {
+		return
+	}
+	if err := unix.Tgkill(unix.Getpid(), unix.Gettid(), unix.SIGSTOP); err != nil {
+		return
+	}
+	r.signal(unix.SIGCONT)
+}
+
+// killAll kills what descends from us now. What is forked meanwhile is found the
+// next time: reap comes back here until there is nothing to wait for.
+func (r *run) killAll() {
+	if err := unix.Waitid(unix.P_ALL, 0, nil, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT|unix.WALL, nil); err != nil {
+		return // no children, and so nothing to look for
+	}
+	below, err := proctree.Below(unix.Getpid())
+	if err != nil {
+		r.signal(unix.SIGKILL)
+		return
+	}
+	for _, p := range below {
+		if err := p.Kill(); err != nil && !errors.Is(err, unix.ESRCH) {
+			r.mu.Lock()
+			r.err = fmt.Errorf("killing process %d: %w", p.PID, err)
+			r.mu.Unlock()
+		}
+	}
+}
+
+// begin ties the run to ctx.
+func (r *run) begin(ctx context.Context) { r.unwatch = context.AfterFunc(ctx, r.kill) }
+
+// abandon ends a run whose start went wrong and returns why.
+func (r *run) abandon(err error) error {
+	r.kill()
+	<-r.done
+	signal.Stop(r.signals)
+	if errors.Is(err, errGone) && r.status.Signal != 0 {
+		return fmt.Errorf("the command was ended by %v while it was being prepared", syscall.Signal(r.status.Signal))
+	}
+	return err
+}
+
+func (r *run) pid() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.main
+}
+
+func (r *run) kill() {
+	r.mu.Lock()
+	r.ending = true
+	r.mu.Unlock()
+	r.killAll()
+}
+
+func (r *run) wait() (Status, error) {
+	<-r.done
+	r.unwatch()
+	signal.Stop(r.signals)
+	return r.status, r.err
+}

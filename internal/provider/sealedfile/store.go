@@ -223,14 +223,14 @@ func (s *Store) change(ctx context.Context, edit func([]*item) ([]*item, error),
 	}
 	if err := s.saveLocked(key, body{generation: s.seen + 1, items: items}); err != nil {
 		wipeExcept(items, old)
-		return errors.Join(err, s.dropLocked())
+		return err
 	}
 	wipeExcept(old, items)
 	return nil
 }
 
 // saveLocked writes b and makes it the snapshot. When it fails the file may be
-// the old one or the new one: it must be read again before it is used.
+// the old one or the new one; which, the next call sees by its stat.
 func (s *Store) saveLocked(key *box, b body) error {
 	content, err := key.seal(b)
 	if err != nil {

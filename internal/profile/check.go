@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"keyhole/internal/secret"
 )
 
 // ProtectedError is a grant that would open a protected path.
@@ -20,9 +22,9 @@ type ProtectedError struct {
 func (e *ProtectedError) Error() string {
 	if e.inside {
 		return fmt.Sprintf("%s: granting %s, which lies in the protected %s; only single files in it can be granted, if any",
-			e.Grant.Source, e.Grant.Path, e.Protected)
+			e.Grant.Source, secret.Printable(e.Grant.Path), e.Protected)
 	}
-	return fmt.Sprintf("%s: granting %s, which covers the protected %s", e.Grant.Source, e.Grant.Path, e.Protected)
+	return fmt.Sprintf("%s: granting %s, which covers the protected %s", e.Grant.Source, secret.Printable(e.Grant.Path), e.Protected)
 }
 
 // Check refuses what cannot be enforced: a grant that covers a protected path

@@ -17,8 +17,10 @@ const attrPrefix = "attr."
 // repeated keys add up. --write is read, create, update and delete; --ask is
 // read after a question.
 func ParseFlag(flag, value string) (policy.Rule, error) {
+	name := strings.TrimLeft(flag, "-")
+	flag = "--" + name
 	r := policy.Rule{Source: policy.Source{File: flag}, Effect: policy.Allow}
-	switch strings.TrimLeft(flag, "-") {
+	switch name {
 	case "read":
 		r.Operations = []policy.Operation{policy.Read}
 	case "write":

@@ -62,7 +62,7 @@ func listOwn(dirs Dirs) ([]Listed, error) {
 // describe reads a profile for its description. What its expansions stand for
 // does not matter here.
 func describe(name, file string, dirs Dirs) Listed {
-	l := &loader{dirs: dirs, vars: Vars{Home: "/", User: "user", Workspace: "/"}}
+	l := &loader{dirs: dirs, vars: Vars{Home: "/home/user", User: "user", Workspace: "/home/user/workspace"}}
 	d, err := l.find(name, "", file == "")
 	if err != nil {
 		return Listed{Name: name, File: file, Err: err}

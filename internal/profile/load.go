@@ -9,7 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	//	"keyhole/internal/policy"
+
+	"keyhole/internal/secret"
 )
 
 // maxExtends is how many profiles deep extending goes.
@@ -56,9 +57,6 @@ func (l *loader) finish(d *document) (*Profile, error) {
 	if p.Name == "" {
 		p.Name = strings.TrimSuffix(strings.TrimSuffix(filepath.Base(d.file), ".jsonc"), ".json")
 	}
-	//	if _, err := policy.NewSet(p.Rules); err != nil {
-	//		return nil, err
-	//	}
 	return p, nil
 }
 
@@ -146,7 +144,7 @@ func (l *loader) findPath(p, dir string) (*document, error) {
 	}
 	d, err := l.read(abs)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%w: %s", ErrNotFound, abs)
+		return nil, fmt.Errorf("%w: %s", ErrNotFound, secret.Printable(abs))
 	}
 	return d, err
 }

@@ -137,10 +137,13 @@ func operations(words []text) []policy.Operation {
 	return ops
 }
 
+// values are the texts, each once: two expansions may come to the same.
 func values(ts []text) []string {
 	var out []string
 	for _, t := range ts {
-		out = append(out, t.value)
+		if !slices.Contains(out, t.value) {
+			out = append(out, t.value)
+		}
 	}
 	return out
 }

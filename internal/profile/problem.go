@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"keyhole/internal/secret"
 )
 
 // Problem is one thing wrong with a profile's text. It quotes keys and words of
@@ -16,14 +18,11 @@ type Problem struct {
 
 // Error is one line, in the form editors jump to.
 func (p *Problem) Error() string {
-	switch {
-	case p.Line == 0:
-		return p.File + ": " + p.Text
-	case p.Column == 0:
-		return fmt.Sprintf("%s:%d: %s", p.File, p.Line, p.Text)
-	default:
-		return fmt.Sprintf("%s:%d:%d: %s", p.File, p.Line, p.Column, p.Text)
+	file := secret.Printable(p.File)
+	if p.Line == 0 {
+		return file + ": " + p.Text
 	}
+	return fmt.Sprintf("%s:%d:%d: %s", file, p.Line, p.Column, p.Text)
 }
 
 // Problems are all things wrong with one profile, in the order of the text.

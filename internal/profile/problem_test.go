@@ -104,7 +104,7 @@ func TestProblems(t *testing.T) {
 		{`{"filesystem": {"read": ["~bob/x"]}}`, `1:26: read: "~" stands for your own home only, as "~" or "~/…"`},
 		{`{"filesystem": {"read": ["~/*.txt"]}}`, `1:26: read: wildcards and control characters are not taken in a path; name the directory`},
 		{`{"filesystem": {"read": ["/a\nb"]}}`, `1:26: read: wildcards and control characters are not taken in a path; name the directory`},
-		{`{"filesystem": {"read": ["/x", "/x/"]}}`, `1:32: read: "/x" is in the list twice`},
+		{`{"filesystem": {"read": ["/x", "/x"]}}`, `1:32: read: "/x" is in the list twice`},
 
 		// secrets
 		{`{"environment": {"set": {"T": "ghp_0123456789abcdef0123456789abcdef0123"}}}`, `1:31: set: the value looks like a credential; keep it in a keyring and name the item in environment.credentials`},

@@ -32,7 +32,8 @@ type text struct {
 	at    position
 	note  string // where it comes from, for the printed form
 
-	relative bool // a path that was not written from "/" or "~"
+	written  string // before expansions
+	relative bool   // a path that was not written from "/" or "~"
 }
 
 // number is an integer of a profile and where it stands.
@@ -66,7 +67,7 @@ func (k kind) read(r *reader, v hujson.Value, to *text) bool {
 		return false
 	}
 	relative := k.expand == path && !strings.HasPrefix(s, "/") && !strings.HasPrefix(s, "~") && !strings.HasPrefix(s, "${HOME}")
-	*to = text{value: out, set: true, at: at, relative: relative}
+	*to = text{value: out, set: true, at: at, written: s, relative: relative}
 	return true
 }
 
@@ -161,10 +162,10 @@ func (l list) decode(r *reader, v hujson.Value) {
 		if !l.kind.read(r, e, &t) {
 			continue
 		}
-		if seen[t.value] {
-			r.fail(t.at, "%q is in the list twice", shorten(t.value))
+		if seen[t.written] {
+			r.fail(t.at, "%q is in the list twice", shorten(t.written))
 		}
-		seen[t.value] = true
+		seen[t.written] = true
 		*l.to = append(*l.to, t)
 	}
 }

@@ -1,0 +1,75 @@
+package profile_test
+
+import (
+	"reflect"
+	"testing"
+
+	"keyhole/internal/policy"
+	"keyhole/internal/profile"
+)
+
+func TestParseFlag(t *testing.T) {
+	read := []policy.Operation{policy.Read}
+	write := []policy.Operation{policy.Read, policy.Create, policy.Update, policy.Delete}
+	keys := []string{"application", "target", "xdg:schema"}
+	tests := []struct {
+		flag, value string
+		want        policy.Rule
+	}{
+		{"--read", "service=gh:github.com,account=*", policy.Rule{Effect: policy.Allow, Operations: read, Services: []string{"gh:github.com"}, Accounts: []string{"*"}}},
+		{"read", "service=a,service=b,account=", policy.Rule{Effect: policy.Allow, Operations: read, Services: []string{"a", "b"}, Accounts: []string{""}}},
+		{"--write", "service_prefix=a,account_prefix=b", policy.Rule{Effect: policy.Allow, Operations: write, ServicePrefixes: []string{"a"}, AccountPrefixes: []string{"b"}, AttributeKeys: keys}},
+		{"--ask", `server=h\,i,protocol=https,path=,port=443,account=me`, policy.Rule{Effect: policy.Ask, Operations: read, Servers: []string{"h,i"}, Protocols: []string{"https"}, Paths: []string{""}, Ports: []string{"443"}, Accounts: []string{"me"}}},
+		{"--read", `attr.application=a=b,attr.x\y=,collection=login,provider=sealed-file`, policy.Rule{Effect: policy.Allow, Operations: read, Attributes: map[string]string{"application": "a=b", `x\y`: ""}, Collections: []string{"login"}, Provider: "sealed-file"}},
+	}
+	for _, tt := range tests {
+		got, err := profile.ParseFlag(tt.flag, tt.value)
+		if err != nil {
+			t.Errorf("%s %s: %v", tt.flag, tt.value, err)
+			continue
+		}
+		if got.Source.Line != 0 || got.Source.File != "--"+map[string]string{"--read": "read", "read": "read", "--write": "write", "--ask": "ask"}[tt.flag] {
+			t.Errorf("source %v", got.Source)
+		}
+		got.Source = policy.Source{}
+		if !reflect.DeepEqual(got, tt.want) {
+			t.Errorf("%s %s:\n got %+v\nwant %+v", tt.flag, tt.value, got, tt.want)
+		}
+	}
+}
+
+func TestParseFlagRefuses(t *testing.T) {
+	for value, want := range map[string]string{
+		"":                              `want KEY=VALUE, have no "=" in ""`,
+		"service":                       `want KEY=VALUE, have no "=" in "service"`,
+		"service=a,account=*,":          `want KEY=VALUE, have no "=" in ""`,
+		"service=a":                     `needs account or account_prefix; account=* is every account`,
+		"service_prefix=a":              `needs account or account_prefix; account=* is every account`,
+		"account=a":                     `needs at least one of service, service_prefix, server, attr.NAME`,
+		"collection=login":              `needs at least one of service, service_prefix, server, attr.NAME`,
+		"service=,account=*":            `service has no value`,
+		"service_prefix=,account=*":     `service_prefix has no value`,
+		"service=a,account_prefix=":     `account_prefix has no value`,
+		"server=":                       `server has no value`,
+		"provider=":                     `provider has no value`,
+		"servcie=a,account=*":           `unknown key "servcie", did you mean "service"?`,
+		"services=a,account=*":          `unknown key "services", did you mean "service"?`,
+		"=a":                            `unknown key ""; known are attr.NAME, service, service_prefix, account, account_prefix, server, protocol, path, port, collection, provider`,
+		"service=a,service=a,account=*": `service has the same value twice`,
+		"server=a,port=x":               `port: want a number from 1 to 65535`,
+		"server=a,port=0443":            `port: want a number from 1 to 65535`,
+		"server=a,port=70000":           `port: want a number from 1 to 65535`,
+		"attr.=a":                       `attr.NAME: not an attribute name`,
+		"attr.a=1,attr.a=2":             `attr.a is there twice`,
+		"server=a,provider=keyring":     `provider: unknown word "keyring"; known are system, macos-keychain, secret-service, sealed-file`,
+		"server=a,provider=system,provider=system": `provider is there twice`,
+	} {
+		_, err := profile.ParseFlag("--read", value)
+		if err == nil || err.Error() != "--read: "+want {
+			t.Errorf("%q:\n got %v\nwant --read: %s", value, err, want)
+		}
+	}
+	if _, err := profile.ParseFlag("--allow", "service=a,account=*"); err == nil {
+		t.Error("an unknown flag is taken")
+	}
+}

@@ -8,9 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"keyhole/internal/policy"
@@ -199,7 +197,10 @@ func escape(json []byte) []byte {
 	return b.Bytes()
 }
 
-func unprintable(c rune) bool { return !unicode.IsPrint(c) }
+// unprintable agrees with what screens show, so that both escape the same.
+func unprintable(c rune) bool {
+	return c > '~' && secret.Printable(string(c)) != string(c)
+}
 
 func writeRune(b *bytes.Buffer, c rune) {
 	switch {
@@ -211,22 +212,6 @@ func writeRune(b *bytes.Buffer, c rune) {
 	default:
 		fmt.Fprintf(b, `\u%04x`, c)
 	}
-}
-
-// Printable returns s with everything but printable text as \u escapes, and the
-// backslash doubled: what is shown has one reading.
-func Printable(s string) string {
-	if strings.IndexFunc(s, unprintable) < 0 && !strings.ContainsAny(s, `\`) && utf8.ValidString(s) {
-		return s
-	}
-	var b bytes.Buffer
-	for _, c := range s {
-		if c == '\\' {
-			b.WriteByte('\\')
-		}
-		writeRune(&b, c)
-	}
-	return b.String()
 }
 
 // foldKey is what makes two entries equal. It covers the whole texts, not what

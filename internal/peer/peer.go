@@ -20,7 +20,7 @@ func Of(c *net.UnixConn) (Cred, error) { return of(c) }
 // Process is one process as it is now, for display only.
 type Process struct {
 	PID       int
-	StartTime uint64 // clock ticks after boot; with PID it names one process
+	StartTime uint64 // the kernel's own unit; with PID it names one process
 	Exe       string
 	Args      string // arguments joined by spaces, cut to 256 bytes
 }

@@ -7,9 +7,11 @@
 package dbus
 
 import (
-	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
 	"log/slog"
-	"net"
+	"sync"
 
 	"keyhole/internal/broker"
 )
@@ -25,11 +27,80 @@ type Config struct {
 }
 
 // Server answers clients of one run.
-type Server struct{}
+type Server struct {
+	cfg     Config
+	log     *slog.Logger
+	times   times
+	guid    string // this bus, as clients know it
+	machine string // never the host's machine id
+	methods methodTable
+	names   *nameTable
+	bucket  *bucket
+
+	mu    sync.Mutex // guards conns and last
+	conns map[*conn]struct{}
+	last  uint64 // number of the youngest connection
+}
 
 // New builds a server.
-func New(cfg Config) (*Server, error) { panic("not written") }
+func New(cfg Config) (*Server, error) {
+	if cfg.Broker == nil {
+		return nil, errors.New("dbus endpoint: no broker")
+	}
+	if cfg.Session == "" {
+		return nil, errors.New("dbus endpoint: no session")
+	}
+	log := cfg.Log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return &Server{
+		cfg:     cfg,
+		log:     log,
+		times:   defaultTimes(),
+		guid:    randomHex(16),
+		machine: randomHex(16),
+		methods: newMethodTable(),
+		names:   newNameTable(),
+		bucket:  newBucket(requestsPerSecond, requestBurst),
+		conns:   make(map[*conn]struct{}),
+		last:    1, // :1.1 is the service itself
+	}, nil
+}
 
-// Serve accepts connections until ctx ends or l is closed, and returns when the
-// last connection is gone.
-func (s *Server) Serve(ctx context.Context, l *net.UnixListener) error { panic("not written") }
+// add registers a connection, unless there are too many.
+func (s *Server) add(c *conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.conns) >= maxConns {
+		return false
+	}
+	s.last++
+	c.number = s.last
+	s.conns[c] = struct{}{}
+	return true
+}
+
+func (s *Server) remove(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.conns, c)
+}
+
+// everyone returns the connections of this moment.
+func (s *Server) everyone() []*conn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := make([]*conn, 0, len(s.conns))
+	for c := range s.conns {
+		all = append(all, c)
+	}
+	return all
+}
+
+// randomHex returns n random bytes in hexadecimal.
+func randomHex(n int) string {
+	b := make([]byte, n)
+	rand.Read(b) // never fails, see crypto/rand
+	return hex.EncodeToString(b)
+}

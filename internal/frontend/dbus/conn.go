@@ -1,0 +1,347 @@
+package dbus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strconv"
+	"sync"
+	"time"
+
+	"keyhole/internal/peer"
+	"keyhole/internal/policy"
+)
+
+// keepBuffer is the largest buffer a connection holds on to between messages.
+const keepBuffer = 32 << 10
+
+var (
+	errNoHello = errors.New("first message is not Hello")
+	errPeer    = errors.New("peer is not the one expected")
+)
+
+// conn is one client. Its own goroutine reads and answers one call after the
+// other; prompts run beside it.
+type conn struct {
+	srv    *Server
+	nc     *net.UnixConn
+	ctx    context.Context // ends with the connection
+	number uint64
+	in     stream
+	first  *firstReader
+
+	// Used by the connection's goroutine alone.
+	who      policy.Principal
+	name     string // unique name; empty before Hello
+	chained  bool
+	rbuf     []byte
+	sessions map[string]*session
+	made     uint64 // sessions and prompts so far, to number them
+
+	wmu    sync.Mutex // guards writing, wbuf, serial
+	wbuf   []byte
+	serial uint32
+
+	mu       sync.Mutex // guards what follows
+	rules    []matchRule
+	prompts  map[string]*prompt
+	queue    []*message // signals waiting to be written
+	flushing bool
+	closed   bool
+	wg       sync.WaitGroup // goroutines beside the connection's own
+}
+
+// Serve accepts connections until ctx ends or l is closed, and returns when the
+// last connection is gone. The end of ctx ends the connections too.
+func (s *Server) Serve(ctx context.Context, l *net.UnixListener) error {
+	stop := context.AfterFunc(ctx, func() {
+		if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			s.log.Warn("closing listener", "err", err)
+		}
+	})
+	defer stop()
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for {
+		nc, err := l.AcceptUnix()
+		if errors.Is(err, net.ErrClosed) {
+			return nil
+		}
+		if err != nil {
+			// Out of descriptors, most likely: wait for connections to end.
+			s.log.Warn("accepting connection", "err", err)
+			if !pause(ctx, 50*time.Millisecond) {
+				return nil
+			}
+			continue
+		}
+		wg.Go(func() { s.serve(ctx, nc) })
+	}
+}
+
+// pause waits and tells whether ctx has not ended.
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// serve is the life of one connection.
+func (s *Server) serve(ctx context.Context, nc *net.UnixConn) {
+	ctx, cancel := context.WithCancel(ctx)
+	c := &conn{
+		srv:      s,
+		nc:       nc,
+		ctx:      ctx,
+		first:    &firstReader{nc: nc},
+		sessions: make(map[string]*session),
+		prompts:  make(map[string]*prompt),
+	}
+	c.in.src = c.first
+	stop := context.AfterFunc(ctx, c.cut)
+	defer func() {
+		cancel()
+		stop()
+		c.cut()
+		c.end()
+	}()
+	if err := c.identify(); err != nil {
+		s.log.Warn("turning a connection away", "err", err)
+		return
+	}
+	if !s.add(c) {
+		s.log.Warn("turning a connection away", "err", "too many")
+		return
+	}
+	defer s.remove(c)
+	if err := c.run(); err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {
+		s.log.Debug("connection ended", "number", c.number, "err", err)
+	}
+}
+
+// identify takes the kernel's word about who connected.
+func (c *conn) identify() error {
+	cred, err := peer.Of(c.nc)
+	if err != nil {
+		return err
+	}
+	// The socket's mode says the same; a folder with a wrong mode must not
+	// let another user in.
+	if cred.UID != uint32(os.Geteuid()) {
+		return fmt.Errorf("uid %d: %w", cred.UID, errPeer)
+	}
+	// With a supervisor that connects for the command, anybody else is outside
+	// of the sandbox and has no business here.
+	if want := c.srv.cfg.PeerPID; want != 0 && cred.PID != want {
+		return fmt.Errorf("process %d: %w", cred.PID, errPeer)
+	}
+	c.who = policy.Principal{Session: c.srv.cfg.Session, FrontEnd: "dbus", UID: cred.UID, PID: cred.PID}
+	return nil
+}
+
+// principal is who asks. The chain of processes is read when something is asked
+// for the first time: many connections never do.
+func (c *conn) principal() policy.Principal {
+	if !c.chained {
+		c.chained = true
+		for _, p := range peer.Chain(c.who.PID, os.Getpid()) {
+			c.who.Chain = append(c.who.Chain, policy.Process{PID: p.PID, Exe: p.Exe, Args: p.Args})
+		}
+	}
+	return c.who
+}
+
+// cut closes the socket, which ends the connection's goroutine.
+func (c *conn) cut() {
+	if err := c.nc.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+		c.srv.log.Warn("closing connection", "err", err)
+	}
+}
+
+// end waits for what runs beside the connection.
+func (c *conn) end() {
+	c.mu.Lock()
+	c.closed = true
+	c.queue = nil
+	c.mu.Unlock()
+	c.wg.Wait()
+}
+
+func (c *conn) run() error {
+	if err := c.nc.SetDeadline(time.Now().Add(c.srv.times.handshake)); err != nil {
+		return err
+	}
+	if err := authenticate(&c.in, c.nc, c.srv.guid); err != nil {
+		return err
+	}
+	if err := c.nc.SetDeadline(time.Time{}); err != nil {
+		return err
+	}
+	if c.first.pid != 0 {
+		// Who wrote says more to a person than who connected, which may be the
+		// supervisor itself.
+		c.who.PID = c.first.pid
+	}
+	for {
+		m, buf, err := c.read()
+		if err != nil {
+			return err
+		}
+		err = c.handle(m)
+		clear(buf)
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// read reads one message. It waits for ever for the first byte, and not for
+// long for the others. The message is valid until buf is cleared.
+func (c *conn) read() (m *message, buf []byte, err error) {
+	if err := c.in.wait(); err != nil {
+		return nil, nil, err
+	}
+	if err := c.hurry(fixedHeader); err != nil {
+		return nil, nil, err
+	}
+	var head [fixedHeader]byte
+	if err := c.in.full(head[:]); err != nil {
+		return nil, nil, err
+	}
+	size, err := frameSize(head[:])
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := c.hurry(size - fixedHeader); err != nil {
+		return nil, nil, err
+	}
+	buf = c.buffer(size)
+	copy(buf, head[:])
+	if err := c.in.full(buf[fixedHeader:]); err != nil {
+		clear(buf)
+		return nil, nil, err
+	}
+	if err := c.nc.SetReadDeadline(time.Time{}); err != nil {
+		return nil, nil, err
+	}
+	if m, err = decodeMessage(buf); err != nil {
+		clear(buf)
+	}
+	return m, buf, err
+}
+
+// hurry sets a deadline if n more bytes are not there yet.
+func (c *conn) hurry(n int) error {
+	if c.in.buffered() >= n {
+		return nil
+	}
+	return c.nc.SetReadDeadline(time.Now().Add(c.srv.times.message))
+}
+
+func (c *conn) buffer(n int) []byte {
+	if n > keepBuffer {
+		return make([]byte, n)
+	}
+	if n > len(c.rbuf) {
+		c.rbuf = make([]byte, max(n, 1024))
+	}
+	return c.rbuf[:n]
+}
+
+// write writes one message and overwrites what it was encoded into. Whoever does
+// not read is cut off.
+func (c *conn) write(m *message) error {
+	c.wmu.Lock()
+	defer c.wmu.Unlock()
+	if c.serial++; c.serial == 0 {
+		c.serial = 1
+	}
+	m.serial = c.serial
+	buf := appendMessage(c.wbuf[:0], m)
+	c.wbuf = nil
+	if cap(buf) <= keepBuffer {
+		c.wbuf = buf[:0]
+	}
+	defer clear(buf)
+	err := c.nc.SetWriteDeadline(time.Now().Add(c.srv.times.write))
+	if err == nil {
+		_, err = c.nc.Write(buf)
+	}
+	if err != nil {
+		c.cut()
+	}
+	return err
+}
+
+// send queues a signal. It never waits, so that a client that does not read
+// holds up nobody else.
+func (c *conn) send(m *message) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return
+	}
+	if len(c.queue) >= maxQueue {
+		c.closed = true
+		c.cut()
+		return
+	}
+	c.queue = append(c.queue, m)
+	if !c.flushing {
+		c.flushing = true
+		c.wg.Go(c.flush)
+	}
+}
+
+// flush writes the queue and ends when it is empty.
+func (c *conn) flush() {
+	for {
+		c.mu.Lock()
+		if len(c.queue) == 0 {
+			c.flushing = false
+			c.mu.Unlock()
+			return
+		}
+		m := c.queue[0]
+		c.queue = c.queue[1:]
+		c.mu.Unlock()
+		if err := c.write(m); err != nil {
+			c.srv.log.Debug("writing signal", "number", c.number, "err", err)
+		}
+	}
+}
+
+// broadcast sends a signal of the service to the connections that asked for it.
+func (s *Server) broadcast(b *broadcast) {
+	for _, c := range s.everyone() {
+		if c.wants(b) {
+			c.send(&message{kind: typeSignal, flags: flagNoReply, path: b.path, iface: b.iface, member: b.member,
+				sender: uniqueName, sig: b.sig, body: b.body})
+		}
+	}
+}
+
+func (c *conn) wants(b *broadcast) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, r := range c.rules {
+		if r.matches(b) {
+			return true
+		}
+	}
+	return false
+}
+
+// nextNumber returns a new part of a path, "CONNECTION_COUNT".
+func (c *conn) nextNumber() string {
+	c.made++
+	return strconv.FormatUint(c.number, 10) + "_" + strconv.FormatUint(c.made, 10)
+}

@@ -1,0 +1,93 @@
+package dbus
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// What one confined command may make the endpoint hold or do. A client that
+// goes past a limit of the codec or of time is cut off; past any other it gets
+// LimitsExceeded.
+const (
+	maxConns     = 256      // connections at once
+	maxHandshake = 16 << 10 // bytes of authentication
+	maxLine      = 1 << 10  // bytes of one line of it
+	maxRejects   = 8        // mechanisms turned down
+	maxHeader    = 16 << 10 // bytes of a message's header
+	maxBody      = 1 << 20  // bytes of a message's body
+	maxReply     = 16 << 20 // bytes of a reply's body
+	maxRules     = 512      // match rules of a connection
+	maxRule      = 1 << 10  // bytes of one
+	maxSessions  = 64       // sessions of a connection
+	maxPrompts   = 16       // prompts of a connection that are not finished
+	maxPaths     = 1024     // object paths in one call
+	maxAttrs     = 128      // attributes in one call
+	maxNames     = 1 << 16  // item names remembered for all connections
+	maxQueue     = 256      // signals waiting for one connection
+
+	// Requests that reach the broker, of all connections together. A real agent
+	// was seen to make 33 searches a second with nothing stored.
+	requestsPerSecond = 2000
+	requestBurst      = 4000
+)
+
+// times are the limits of time; tests shorten them.
+type times struct {
+	handshake time.Duration // from accept to BEGIN
+	message   time.Duration // from a message's first byte to its last
+	write     time.Duration // one write
+	prompt    time.Duration // a prompt's life
+}
+
+func defaultTimes() times {
+	return times{
+		handshake: 10 * time.Second,
+		message:   10 * time.Second,
+		write:     5 * time.Second,
+		prompt:    5 * time.Minute,
+	}
+}
+
+// bucket is a token bucket. Whoever finds it empty waits for the next token, in
+// order of arrival: a flood is slowed and not refused, since a refusal would
+// read like a failing store.
+type bucket struct {
+	every time.Duration // one token
+	burst time.Duration // how far ahead of the clock tokens may be spent
+
+	mu   sync.Mutex // guards next
+	next time.Time  // when the last token handed out was or will be due
+}
+
+func newBucket(perSecond, burst int) *bucket {
+	every := time.Second / time.Duration(perSecond)
+	return &bucket{every: every, burst: every * time.Duration(burst)}
+}
+
+// take waits for a token, or for the end of ctx.
+func (b *bucket) take(ctx context.Context) error {
+	wait := b.reserve(time.Now())
+	if wait <= 0 {
+		return ctx.Err()
+	}
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// reserve hands out the next token and says how long it is until it is due.
+func (b *bucket) reserve(now time.Time) time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if full := now.Add(-b.burst); b.next.Before(full) {
+		b.next = full
+	}
+	b.next = b.next.Add(b.every)
+	return b.next.Sub(now)
+}

@@ -1,0 +1,66 @@
+package dbus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// Listen makes the endpoint's socket, mode 0600 in a folder of mode 0700. It
+// has a path and is not abstract: a path is reachable only where it is mounted,
+// an abstract name from the whole network namespace.
+func Listen(path string) (*net.UnixListener, error) {
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("making the endpoint's folder: %w", err)
+	}
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return nil, fmt.Errorf("checking the endpoint's folder: %w", err)
+	}
+	// Until the socket has its mode, the folder's is what keeps others out.
+	if !info.IsDir() || info.Mode().Perm()&0o077 != 0 {
+		return nil, fmt.Errorf("folder %s is open to others: mode %v", dir, info.Mode())
+	}
+	var optErr error
+	lc := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
+		err := raw.Control(func(fd uintptr) { optErr = tellWriter(int(fd)) })
+		return errors.Join(err, optErr)
+	}}
+	l, err := lc.Listen(context.Background(), "unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("listening: %w", err)
+	}
+	ul, ok := l.(*net.UnixListener)
+	if !ok {
+		return nil, errors.Join(fmt.Errorf("internal error: listener is a %T", l), l.Close())
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		return nil, errors.Join(fmt.Errorf("listening: %w", err), l.Close())
+	}
+	return ul, nil
+}
+
+// firstReader reads a connection and learns from its first bytes who wrote
+// them. Descriptors sent along are dropped: the kernel closes those for which a
+// read has no room, and the first read closes its own.
+type firstReader struct {
+	nc   *net.UnixConn
+	pid  int // 0 when the kernel did not say
+	past bool
+}
+
+// Read reads like the connection itself.
+func (r *firstReader) Read(p []byte) (int, error) {
+	if r.past {
+		return r.nc.Read(p)
+	}
+	r.past = true
+	n, pid, err := readWriter(r.nc, p)
+	r.pid = pid
+	return n, err
+}

@@ -1,0 +1,38 @@
+package peer
+
+import "strings"
+
+// maxChain bounds how many ancestors are listed, and maxArgs how much of a
+// command line is: both are chosen by the process itself.
+const (
+	maxChain = 16
+	maxArgs  = 256
+)
+
+func chain(pid, stop int) []Process {
+	var out []Process
+	for pid > 0 && pid != stop && len(out) < maxChain {
+		p, parent, ok := inspect(pid)
+		if !ok {
+			break
+		}
+		// A parent that started after its child is another process that was
+		// given the same number.
+		if n := len(out); n > 0 && p.StartTime > out[n-1].StartTime {
+			break
+		}
+		out = append(out, p)
+		pid = parent
+	}
+	return out
+}
+
+// joinArgs turns NUL-separated arguments into one line of at most maxArgs
+// bytes, without cutting a character in two.
+func joinArgs(b []byte) string {
+	s := strings.ReplaceAll(strings.TrimRight(string(b), "\x00"), "\x00", " ")
+	if len(s) > maxArgs {
+		s = s[:maxArgs]
+	}
+	return strings.ToValidUTF8(s, "")
+}

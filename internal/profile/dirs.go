@@ -2,6 +2,7 @@ package profile
 
 import (
 	"os"
+	"os/user"
 	"path/filepath"
 	"strconv"
 )
@@ -58,3 +59,18 @@ func (d Dirs) profileFiles(name string) []string {
 }
 
 func (d Dirs) profiles() string { return filepath.Join(d.Config, "profiles") }
+
+// UserVars reads the values of the expansions from the environment. Without a
+// user's name there (cron, containers) the system's user list has it.
+func UserVars(getenv func(string) string, uid int, workspace string) Vars {
+	v := Vars{Home: getenv("HOME"), User: getenv("USER"), Workspace: workspace}
+	if v.User == "" {
+		v.User = getenv("LOGNAME")
+	}
+	if v.User == "" {
+		if u, err := user.LookupId(strconv.Itoa(uid)); err == nil {
+			v.User = u.Username
+		}
+	}
+	return v
+}

@@ -1,12 +1,15 @@
 package profile
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
 
 	"keyhole/internal/policy"
+	"keyhole/internal/secret"
 )
 
 // attrPrefix starts the flag keys that name an attribute.
@@ -149,4 +152,40 @@ func setFlagProvider(r *policy.Rule, val string) string {
 func isPort(s string) bool {
 	n, err := strconv.Atoi(s)
 	return err == nil && n >= 1 && n <= maxPort && strconv.Itoa(n) == s
+}
+
+// ParseItem reads an item's attributes from KEY=VALUE pairs with the keys of
+// the rule flags, one value each and no prefixes.
+func ParseItem(pairs []string) (secret.Ref, error) {
+	var r policy.Rule
+	for _, pair := range pairs {
+		key, val, ok := strings.Cut(pair, "=")
+		if !ok {
+			return secret.Ref{}, fmt.Errorf("want KEY=VALUE, have no \"=\" in %q", shorten(pair))
+		}
+		if strings.HasSuffix(key, "_prefix") {
+			return secret.Ref{}, fmt.Errorf("%q: an item has a whole value, not the beginning of one", shorten(key))
+		}
+		if text := setFlagKey(&r, key, val); text != "" {
+			return secret.Ref{}, errors.New(text)
+		}
+	}
+	ref := secret.Ref{Store: r.Provider, Attributes: map[string]string{}}
+	maps.Copy(ref.Attributes, r.Attributes)
+	for _, k := range flagKeys(&r) {
+		switch {
+		case k.to == nil || len(*k.to) == 0:
+			continue
+		case len(*k.to) > 1:
+			return secret.Ref{}, fmt.Errorf("%s is there twice", k.name)
+		case k.name == "collection":
+			ref.Collection = (*k.to)[0]
+		default:
+			ref.Attributes[k.name] = (*k.to)[0]
+		}
+	}
+	if len(ref.Attributes) == 0 {
+		return secret.Ref{}, errors.New("needs at least one of service, account, server, attr.NAME")
+	}
+	return ref, nil
 }

@@ -6,6 +6,7 @@ import (
 
 	"keyhole/internal/policy"
 	"keyhole/internal/profile"
+	"keyhole/internal/secret"
 )
 
 func TestParseFlag(t *testing.T) {
@@ -71,5 +72,44 @@ func TestParseFlagRefuses(t *testing.T) {
 	}
 	if _, err := profile.ParseFlag("--allow", "service=a,account=*"); err == nil {
 		t.Error("an unknown flag is taken")
+	}
+}
+
+func TestParseItem(t *testing.T) {
+	got, err := profile.ParseItem([]string{"service=a,b", "account=", "attr.x=y", "collection=login", "provider=secret-service"})
+	want := secret.Ref{Store: "secret-service", Collection: "login", Attributes: map[string]string{"service": "a,b", "account": "", "x": "y"}}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	for _, tt := range []struct {
+		want  string
+		pairs []string
+	}{
+		{`needs at least one of service, account, server, attr.NAME`, nil},
+		{`needs at least one of service, account, server, attr.NAME`, []string{"collection=a"}},
+		{`want KEY=VALUE, have no "=" in "service"`, []string{"service"}},
+		{`unknown key "servise", did you mean "service"?`, []string{"servise=a"}},
+		{`service is there twice`, []string{"service=a", "service=b"}},
+		{`"service_prefix": an item has a whole value, not the beginning of one`, []string{"service_prefix=a"}},
+	} {
+		if _, err := profile.ParseItem(tt.pairs); err == nil || err.Error() != tt.want {
+			t.Errorf("%q: got %v, want %s", tt.pairs, err, tt.want)
+		}
+	}
+}
+
+func TestUserVars(t *testing.T) {
+	env := map[string]string{"HOME": "/h", "USER": "u", "LOGNAME": "l"}
+	getenv := func(k string) string { return env[k] }
+	if got := (profile.UserVars(getenv, 0, "/w")); got != (profile.Vars{Home: "/h", User: "u", Workspace: "/w"}) {
+		t.Errorf("got %+v", got)
+	}
+	delete(env, "USER")
+	if got := profile.UserVars(getenv, 0, "/w"); got.User != "l" {
+		t.Errorf("without USER: %+v", got)
+	}
+	delete(env, "LOGNAME")
+	if got := profile.UserVars(getenv, 0, "/w"); got.User != "root" {
+		t.Errorf("without a name in the environment: %+v", got)
 	}
 }

@@ -47,7 +47,6 @@ func newRun() *run {
 func (r *run) supervise(fds [3]uintptr) {
 	runtime.LockOSThread()
 	defer close(r.done)
-	r.watch()
 	c, err := spawn(fds)
 	r.mu.Lock()
 	r.main = c.pid
@@ -56,6 +55,8 @@ func (r *run) supervise(fds [3]uintptr) {
 	if err != nil {
 		return
 	}
+	// Not before the fork: each signal costs the runtime two thread switches.
+	go r.forward()
 	r.reap()
 }
 
@@ -69,10 +70,10 @@ func (r *run) watch() {
 			signal.Notify(r.signals, s)
 		}
 	}
-	go r.forward()
 }
 
 func (r *run) forward() {
+	r.watch()
 	for {
 		select {
 		case <-r.done:

@@ -28,7 +28,6 @@ func ParseFlag(flag, value string) (policy.Rule, error) {
 		r.Operations = []policy.Operation{policy.Read}
 	case "write":
 		r.Operations = []policy.Operation{policy.Read, policy.Create, policy.Update, policy.Delete}
-		r.AttributeKeys = libraryAttributes()
 	case "ask":
 		r.Operations = []policy.Operation{policy.Read}
 		r.Effect = policy.Ask
@@ -55,10 +54,6 @@ func ParseFlag(flag, value string) (policy.Rule, error) {
 	}
 	return r, nil
 }
-
-// libraryAttributes are what client libraries write beside service and account:
-// a write flag names a service, not a library.
-func libraryAttributes() []string { return []string{"application", "target", "xdg:schema"} }
 
 // splitPairs splits at the commas that no backslash takes.
 func splitPairs(s string) []string {

@@ -12,14 +12,13 @@ import (
 func TestParseFlag(t *testing.T) {
 	read := []policy.Operation{policy.Read}
 	write := []policy.Operation{policy.Read, policy.Create, policy.Update, policy.Delete}
-	keys := []string{"application", "target", "xdg:schema"}
 	tests := []struct {
 		flag, value string
 		want        policy.Rule
 	}{
 		{"--read", "service=gh:github.com,account=*", policy.Rule{Effect: policy.Allow, Operations: read, Services: []string{"gh:github.com"}, Accounts: []string{"*"}}},
 		{"read", "service=a,service=b,account=", policy.Rule{Effect: policy.Allow, Operations: read, Services: []string{"a", "b"}, Accounts: []string{""}}},
-		{"--write", "service_prefix=a,account_prefix=b", policy.Rule{Effect: policy.Allow, Operations: write, ServicePrefixes: []string{"a"}, AccountPrefixes: []string{"b"}, AttributeKeys: keys}},
+		{"--write", "service_prefix=a,account_prefix=b", policy.Rule{Effect: policy.Allow, Operations: write, ServicePrefixes: []string{"a"}, AccountPrefixes: []string{"b"}}},
 		{"--ask", `server=h\,i,protocol=https,path=,port=443,account=me`, policy.Rule{Effect: policy.Ask, Operations: read, Servers: []string{"h,i"}, Protocols: []string{"https"}, Paths: []string{""}, Ports: []string{"443"}, Accounts: []string{"me"}}},
 		{"--read", `attr.application=a=b,attr.x\y=,collection=login,provider=sealed-file`, policy.Rule{Effect: policy.Allow, Operations: read, Attributes: map[string]string{"application": "a=b", `x\y`: ""}, Collections: []string{"login"}, Provider: "sealed-file"}},
 	}

@@ -110,7 +110,7 @@ func (a *access) effectFields() []field {
 	operations := []string{"read", "list", "create", "update", "upsert", "delete", "status"}
 	return []field{
 		{"effect", one{&a.effect, kind{words: []string{"allow", "ask", "deny"}}}, false, "`allow` (default), `ask` a person, or `deny`. Deny beats ask beats allow, whatever the order."},
-		{"operations", list{&a.operations, false, kind{words: operations}}, false, "What the rule is about. `read` implies `list`; `upsert` is `create` and `update`; `list` shows an item without its bytes; `status` tells whether the store is locked. Needed unless the rule denies; a deny rule without it denies everything."},
+		{"operations", list{&a.operations, false, kind{words: operations}}, false, "What the rule is about. `read` implies `list`; `upsert` is `create` and `update`; `list` shows an item without its bytes; `status` tells whether the store is locked and comes with every grant. Needed unless the rule denies; a deny rule without it denies everything."},
 		{"provider", one{&a.provider, kind{words: providerWords()}}, false, "`system` (default) is the platform's own store: the macOS keychain; on Linux the Secret Service when one answers, else the sealed file."},
 		{"classes", list{&a.classes, false, kind{words: []string{"generic-password", "internet-password"}}}, false, "The keychain's classes of items."},
 		{"reason", one{&a.reason, kind{}}, false, "Why, in a few words; shown when a person is asked and in the log."},
@@ -137,7 +137,7 @@ func (a *access) matchFields() []field {
 func (a *access) writeFields() []field {
 	return []field{
 		{"write_to", one{&a.writeTo, kind{words: []string{"store", "overlay"}}}, false, "`store` (default), or `overlay`: what is written is kept in memory for this run and shadows the store. If two matching rules differ, overlay wins."},
-		{"attribute_keys", list{&a.attributeKeys, false, kind{check: badAttribute, name: "attribute name"}}, false, "Further attribute names that a create or update may write, besides those the rule matches by."},
+		{"attribute_keys", list{&a.attributeKeys, false, kind{check: badAttribute, name: "attribute name"}}, false, "Further attribute names that a create or update may write, besides those the rule matches by and the constants that libraries add (`application`, `target`, `xdg:schema`)."},
 	}
 }
 

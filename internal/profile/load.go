@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"keyhole/internal/policy"
 	"keyhole/internal/secret"
 )
 
@@ -56,6 +57,9 @@ func (l *loader) finish(d *document) (*Profile, error) {
 	p := merge(l.docs)
 	if p.Name == "" {
 		p.Name = strings.TrimSuffix(strings.TrimSuffix(filepath.Base(d.file), ".jsonc"), ".json")
+	}
+	if _, err := policy.NewSet(p.Rules); err != nil {
+		return nil, err
 	}
 	return p, nil
 }

@@ -19,6 +19,8 @@ func TestProblems(t *testing.T) {
 		{"{\n  \"name\" 1}", `2:10: invalid character '1' after object name`},
 		{"{}\n{}", `2:1: invalid character '{' after top-level value`},
 		{"{\"name\": \"\xff\"}", `1:11: not UTF-8`},
+		{"{\"environment\": {\"set\": {\"A\": \"ghp_1\n2\"}}}", `1:31: invalid literal`},
+		{"{\"name\": tru}", `1:10: invalid literal`},
 		{"[]", `1:1: want an object, have a list`},
 		{"null", `1:1: want an object, have null`},
 		{strings.Repeat("[", 40), `1:33: nested deeper than 32 levels`},

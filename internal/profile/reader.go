@@ -9,6 +9,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/tailscale/hujson"
+
+	"keyhole/internal/secret"
 )
 
 // Limits on a profile's text. They stop a wrong file (a disk image, a log) from
@@ -114,14 +116,21 @@ func (r *reader) tree() (hujson.Value, error) {
 	if n, scanErr := fmt.Sscanf(err.Error(), "hujson: line %d, column %d:", &at.line, &at.column); n == 2 && scanErr == nil {
 		at = r.at(min(r.lines[min(at.line, len(r.lines))-1]+at.column-1, len(r.text)))
 	}
-	cause := err
-	for c := errors.Unwrap(cause); c != nil; c = errors.Unwrap(cause) {
-		if !strings.HasPrefix(cause.Error(), "hujson: ") {
-			break
-		}
-		cause = c
+	return whole(at, syntaxText(err))
+}
+
+// syntaxText is what the library says is wrong, without the position it starts
+// with. A bad literal is not quoted: it can hold anything.
+func syntaxText(err error) string {
+	text := err.Error()
+	if cause := errors.Unwrap(err); cause != nil {
+		text = cause.Error()
 	}
-	return whole(at, cause.Error())
+	what, _, _ := strings.Cut(text, "invalid literal: ")
+	if what != text {
+		return what + "invalid literal"
+	}
+	return secret.Printable(text)
 }
 
 func invalidUTF8(b []byte) int {

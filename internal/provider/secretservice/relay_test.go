@@ -97,11 +97,14 @@ func (r *relay) Write(p []byte) (int, error) {
 	return r.sent.Write(p)
 }
 
-// calls is how often the member was called since the last time it was asked.
-func (r *relay) calls(member string) int {
+// calls is how often each of the members was called since the last time.
+func (r *relay) calls(members ...string) []int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	n := bytes.Count(r.sent.Bytes(), []byte(member+"\x00"))
+	var out []int
+	for _, m := range members {
+		out = append(out, bytes.Count(r.sent.Bytes(), []byte(m+"\x00")))
+	}
 	r.sent.Reset()
-	return n
+	return out
 }

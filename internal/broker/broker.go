@@ -8,7 +8,9 @@ package broker
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"keyhole/internal/audit"
@@ -94,61 +96,93 @@ type Config struct {
 // goroutines. Errors are secret.Err…, ErrDenied, ErrRefused, ErrPending, or a
 // failure of the store.
 type Broker struct {
-	cfg Config
+	cfg     Config
+	store   *calls
+	overlay *overlay
+	answers *answers
+	notes   *notes
+	closed  atomic.Bool
 }
 
 // New builds a broker.
-func New(cfg Config) (*Broker, error) { panic("not written") }
-
-// List returns the visible items that match q, overlay first, then in the
-// store's order. An item that a person must agree to first has Locked set, as
-// has one in a locked store. Items a person has refused are absent.
-func (b *Broker) List(ctx context.Context, who policy.Principal, q secret.Query) ([]secret.Info, error) {
-	panic("not written")
-}
-
-// Stat returns one visible item as it is now.
-func (b *Broker) Stat(ctx context.Context, who policy.Principal, ref secret.Ref) (secret.Info, error) {
-	panic("not written")
-}
-
-// Get releases one item's bytes: fetched first, judged by the attributes that
-// came after, recorded and synced, then returned.
-func (b *Broker) Get(ctx context.Context, who policy.Principal, ref secret.Ref) (secret.Info, secret.Value, error) {
-	panic("not written")
-}
-
-// Create adds an item. With replace, a visible item with exactly these
-// attributes is updated instead, if that is granted too; nothing else is ever
-// overwritten.
-func (b *Broker) Create(ctx context.Context, who policy.Principal, item secret.Info, v secret.Value, replace bool) (secret.Info, error) {
-	panic("not written")
-}
-
-// Update changes a visible item. New attributes must be granted themselves, for
-// create and for update.
-func (b *Broker) Update(ctx context.Context, who policy.Principal, ref secret.Ref, c secret.Change) error {
-	panic("not written")
-}
-
-// Delete removes a visible item.
-func (b *Broker) Delete(ctx context.Context, who policy.Principal, ref secret.Ref) error {
-	panic("not written")
+func New(cfg Config) (*Broker, error) {
+	switch {
+	case cfg.Policy == nil:
+		return nil, errors.New("broker: no policy")
+	case cfg.Provider == nil:
+		return nil, errors.New("broker: no provider")
+	case cfg.Audit == nil:
+		return nil, errors.New("broker: no audit log")
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Broker{
+		cfg:     cfg,
+		store:   newCalls(cfg.Provider, cfg.Log),
+		overlay: newOverlay(cfg.Now),
+		answers: newAnswers(cfg.Now),
+		notes:   newNotes(cfg.Audit.Record, cfg.Log),
+	}, nil
 }
 
 // Status tells whether the store is locked. Asking needs no grant beyond a rule
 // that could make something visible.
 func (b *Broker) Status(ctx context.Context, who policy.Principal) (secret.Status, error) {
-	panic("not written")
+	req := policy.Request{Who: who, Operation: policy.Status, Item: secret.Ref{Store: b.cfg.Store}}
+	if err := b.ready(); err != nil {
+		return secret.Status{}, err
+	}
+	d := b.cfg.Policy.Decide(req)
+	if d.Effect != policy.Allow {
+		b.notes.add(entry(audit.Denied, req, d))
+		return secret.Status{}, nil // nothing can be visible, so nothing can be locked
+	}
+	b.notes.add(entry(audit.Allowed, req, d))
+	return b.store.status(ctx)
 }
 
-// Unlock makes the given items readable: it asks the person about those that
-// policy says to ask about and lets the store show its own dialog for those it
-// holds locked. It waits as long as the person needs, bounded by ctx. ErrRefused
-// or secret.ErrDismissed for a no. With no refs, the store's default collection.
-func (b *Broker) Unlock(ctx context.Context, who policy.Principal, refs []secret.Ref) error {
-	panic("not written")
+// Close ends the run: the overlay is wiped, grants are forgotten and every
+// later call is denied.
+func (b *Broker) Close() error {
+	if b.closed.Swap(true) {
+		return nil
+	}
+	err := b.notes.close()
+	b.overlay.wipe()
+	b.answers.forget()
+	return err
 }
 
-// Close ends the run: the overlay is wiped and every later call is denied.
-func (b *Broker) Close() error { panic("not written") }
+// ready refuses everything after the end of the run, and when a record could
+// not be written.
+func (b *Broker) ready() error {
+	if b.closed.Load() {
+		return fmt.Errorf("%w: the run has ended", secret.ErrUnavailable)
+	}
+	return b.notes.failure()
+}
+
+// record writes a decision and waits until it is on disk.
+func (b *Broker) record(kind audit.Kind, req policy.Request, d policy.Decision) error {
+	if err := b.cfg.Audit.Record(entry(kind, req, d)); err != nil {
+		b.cfg.Log.Error("recording decision", "err", err)
+		return errNoRecord
+	}
+	return nil
+}
+
+// errNoRecord is all that a client learns of a broken log.
+var errNoRecord = fmt.Errorf("%w: the decision cannot be recorded", secret.ErrUnavailable)
+
+func entry(kind audit.Kind, req policy.Request, d policy.Decision) audit.Entry {
+	e := audit.Entry{Kind: kind, Request: req, Rule: d.RuleName()}
+	switch req.Operation {
+	case policy.Create, policy.Update, policy.Delete:
+		e.Target = d.WriteTo.String()
+	}
+	return e
+}

@@ -1,30 +1,139 @@
 package policy
 
-import "keyhole/internal/secret"
+import (
+	"cmp"
+	"slices"
+
+	"keyhole/internal/secret"
+)
 
 // Set is a checked set of rules. The zero Set denies everything.
 type Set struct {
-	rules []Rule
+	rules []Rule // sorted by source, so that the order they came in never shows
 }
 
 // NewSet checks every rule (RuleError) and builds the set.
-func NewSet(rules []Rule) (*Set, error) { panic("not written") }
+func NewSet(rules []Rule) (*Set, error) {
+	for i := range rules {
+		if err := rules[i].check(); err != nil {
+			return nil, err
+		}
+	}
+	sorted := slices.Clone(rules)
+	slices.SortStableFunc(sorted, func(a, b Rule) int {
+		return cmp.Or(cmp.Compare(a.Source.File, b.Source.File), cmp.Compare(a.Source.Line, b.Source.Line))
+	})
+	s := &Set{rules: sorted}
+	if err := s.checkCreates(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
 
-// Rules returns the rules, in the order given.
-func (s *Set) Rules() []Rule { panic("not written") }
+// Rules returns the rules.
+func (s *Set) Rules() []Rule { return slices.Clone(s.rules) }
 
-// Decide answers one request, from the item's own attributes.
-func (s *Set) Decide(r Request) Decision { panic("not written") }
+// Decide answers one request, from the item's own attributes. Nothing is
+// readable that may not be listed, and nothing can be created that could not be
+// seen afterwards.
+func (s *Set) Decide(r Request) Decision {
+	switch r.Operation {
+	case List:
+		return s.Visible(r.Who, r.Item)
+	case Read, Create:
+		return weaker(s.verdict(r.Operation, r.Item), s.Visible(r.Who, r.Item))
+	case Update, Delete:
+		return s.verdict(r.Operation, r.Item)
+	case Status:
+		return s.status()
+	default:
+		return Decision{}
+	}
+}
 
 // Visible tells whether the item may be shown at all: Allow when it may be
-// listed, Ask when a person would have to agree first.
-func (s *Set) Visible(who Principal, item secret.Ref) Decision { panic("not written") }
+// listed, Ask when a person would have to agree first. A read grant shows the
+// item and a denied read hides it, unless a rule grants list by name.
+func (s *Set) Visible(_ Principal, item secret.Ref) Decision {
+	list, read := s.verdict(List, item), s.verdict(Read, item)
+	switch {
+	case list.Effect == Deny && list.Rule != nil:
+		return list // denied by a rule
+	case list.Rule == nil:
+		return read
+	}
+	// Listed by name. A read that would be asked about asks here too, also when
+	// another rule denies the read: one more deny must never show more.
+	if ask := s.first(Ask, Read, item); ask != nil {
+		return Decision{Effect: Ask, Rule: ask}
+	}
+	return list
+}
 
-// Plan returns the queries that together reach every item of q that could be
-// visible in the store, narrowed by what the rules pin. None means that no item
-// can be visible, and the store need not be asked.
-func (s *Set) Plan(store string, q secret.Query) []secret.Query { panic("not written") }
+// verdict merges the rules that name op and match item: deny beats ask beats
+// allow, and overlay beats store.
+func (s *Set) verdict(op Operation, item secret.Ref) Decision {
+	for _, e := range [...]Effect{Deny, Ask, Allow} {
+		rule := s.first(e, op, item)
+		if rule == nil {
+			continue
+		}
+		d := Decision{Effect: e, Rule: rule}
+		if e != Deny {
+			d.WriteTo = s.target(op, item)
+		}
+		return d
+	}
+	return Decision{}
+}
 
-// MayWrite tells whether a rule that would allow the operation exists at all,
-// for messages and for doctor; it decides nothing.
-func (s *Set) MayWrite(op Operation) bool { panic("not written") }
+func (s *Set) first(e Effect, op Operation, item secret.Ref) *Rule {
+	for i := range s.rules {
+		if r := &s.rules[i]; r.Effect == e && r.applies(op, item) {
+			return r
+		}
+	}
+	return nil
+}
+
+func (s *Set) target(op Operation, item secret.Ref) Target {
+	for i := range s.rules {
+		if r := &s.rules[i]; r.Effect != Deny && r.WriteTo == Overlay && r.applies(op, item) {
+			return Overlay
+		}
+	}
+	return Store
+}
+
+func (s *Set) status() Decision {
+	for i := range s.rules {
+		if r := &s.rules[i]; r.Effect != Deny {
+			return Decision{Effect: Allow, Rule: r}
+		}
+	}
+	return Decision{}
+}
+
+// weaker returns the decision that grants less.
+func weaker(a, b Decision) Decision {
+	if b.Effect < a.Effect {
+		return b
+	}
+	return a
+}
+
+// Grants tells whether a rule that could allow the operation exists at all; it
+// decides nothing about any item.
+func (s *Set) Grants(op Operation) bool {
+	for i := range s.rules {
+		if r := &s.rules[i]; r.Effect != Deny && r.names(op) {
+			return true
+		}
+	}
+	return false
+}
+
+// Asks tells whether any rule asks a person.
+func (s *Set) Asks() bool {
+	return slices.ContainsFunc(s.rules, func(r Rule) bool { return r.Effect == Ask })
+}

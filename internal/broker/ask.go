@@ -1,0 +1,139 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"keyhole/internal/audit"
+	"keyhole/internal/policy"
+	"keyhole/internal/secret"
+)
+
+// patience is how long a call that cannot carry a prompt waits for a person:
+// real clients give up at 2 s.
+const patience = 1500 * time.Millisecond
+
+// promptFrontEnd is the front end whose protocol has prompts of its own.
+const promptFrontEnd = "dbus"
+
+// ask settles a request that policy says to ask about: nil for a yes.
+func (b *Broker) ask(ctx context.Context, req policy.Request, d policy.Decision) error {
+	switch g := b.answers.use(req); {
+	case g.Given && g.Effect == policy.Allow:
+		return nil
+	case g.Given:
+		return b.refusal(req)
+	}
+	b.answers.want(req)
+	if req.Who.FrontEnd == promptFrontEnd {
+		return secret.ErrLocked // its Unlock asks
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if err := b.question(ctx, req, d); err != nil {
+		return err
+	}
+	b.answers.use(req)
+	return nil
+}
+
+// refusal is what a remembered no looks like: on D-Bus the item is not there.
+func (b *Broker) refusal(req policy.Request) error {
+	if req.Who.FrontEnd == promptFrontEnd {
+		return secret.ErrNotFound
+	}
+	return ErrRefused
+}
+
+// question asks a person and remembers what a person said.
+func (b *Broker) question(ctx context.Context, req policy.Request, d policy.Decision) error {
+	return b.answers.merge(ctx, req, func() error {
+		if g := b.answers.about(req); g.Given {
+			return allowed(g.Effect)
+		}
+		if b.cfg.Approver == nil {
+			return ErrRefused
+		}
+		if err := b.record(audit.Asked, req, d); err != nil {
+			return err
+		}
+		ans, err := b.cfg.Approver.Ask(ctx, req, d)
+		switch {
+		case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+			return ErrPending
+		case err != nil:
+			b.cfg.Log.Error("asking", "err", err)
+			ans = policy.Answer{}
+		}
+		e := entry(audit.Answered, req, d)
+		e.Answer, e.Detail = ans.Effect, ans.Via
+		if err := b.cfg.Audit.Record(e); err != nil {
+			b.cfg.Log.Error("recording answer", "err", err)
+			return errNoRecord
+		}
+		b.answers.keep(req, ans)
+		return allowed(ans.Effect)
+	})
+}
+
+func allowed(e policy.Effect) error {
+	if e == policy.Allow {
+		return nil
+	}
+	return ErrRefused
+}
+
+// Unlock makes the given items readable: it asks the person about those that
+// policy says to ask about and lets the store show its own dialog for those it
+// holds locked. It waits as long as the person needs, bounded by ctx. ErrRefused
+// or secret.ErrDismissed for a no. With no refs, the store's default collection.
+func (b *Broker) Unlock(ctx context.Context, who policy.Principal, refs []secret.Ref) error {
+	if err := b.ready(); err != nil {
+		return err
+	}
+	var locked []string
+	for _, ref := range refs {
+		info, err := b.look(ctx, who, ref)
+		if errors.Is(err, secret.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if err := b.askAbout(ctx, who, info.Ref); err != nil {
+			return err
+		}
+		if info.Store != overlayName && info.storeLocked {
+			locked = append(locked, info.ID)
+		}
+	}
+	if len(refs) > 0 && len(locked) == 0 {
+		return nil
+	}
+	return b.store.unlock(ctx, locked, b.cfg.Now)
+}
+
+// askAbout asks what policy says to ask about reading the item, and about other
+// operations that were tried and held back.
+func (b *Broker) askAbout(ctx context.Context, who policy.Principal, item secret.Ref) error {
+	reqs := []policy.Request{{Who: who, Operation: policy.Read, Item: item}}
+	for _, r := range b.answers.wantedFor(item) {
+		if r.Operation != policy.Read {
+			reqs = append(reqs, policy.Request{Who: who, Operation: r.Operation, Item: item})
+		}
+	}
+	for _, req := range reqs {
+		d := b.cfg.Policy.Decide(req)
+		if d.Effect != policy.Ask {
+			continue
+		}
+		if g := b.answers.about(req); g.Given && g.Effect == policy.Allow {
+			continue
+		}
+		if err := b.question(ctx, req, d); err != nil {
+			return err
+		}
+	}
+	return nil
+}

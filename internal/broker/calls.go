@@ -1,0 +1,183 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"keyhole/internal/secret"
+)
+
+const (
+	callsAtOnce = 32               // a stock bus refuses clients with too many open calls; also fairness
+	callTime    = 20 * time.Second // below the 25 s after which common clients give up
+	dialogTime  = 5 * time.Minute  // for calls in which the store asks the person
+	dialogRest  = time.Minute      // how long a dismissed dialog is not shown again
+)
+
+// calls is the store behind a cap and a deadline. A provider that hangs, panics
+// or says something odd gives an error, never "not found".
+type calls struct {
+	p     Provider
+	log   *slog.Logger
+	slots chan struct{}
+
+	dialog    chan struct{} // holds one token: one dialog of the store at a time
+	dismissed time.Time     // when a dialog was last dismissed; guarded by the token
+}
+
+func newCalls(p Provider, log *slog.Logger) *calls {
+	return &calls{p: p, log: log, slots: make(chan struct{}, callsAtOnce), dialog: make(chan struct{}, 1)}
+}
+
+// do runs f within the cap and the deadline and returns at the deadline even if
+// f does not. late gets a result that came too late; it may be nil.
+func do[T any](ctx context.Context, c *calls, limit time.Duration, f func(context.Context) (T, error), late func(T)) (T, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	type result struct {
+		v   T
+		err error
+	}
+	ch := make(chan result, 1)
+	select {
+	case c.slots <- struct{}{}:
+	case <-ctx.Done():
+		cancel()
+		var zero T
+		return zero, fmt.Errorf("%w: too many requests are waiting for it", secret.ErrUnavailable)
+	}
+	go func() {
+		defer cancel()
+		defer func() { <-c.slots }()
+		defer func() {
+			if p := recover(); p != nil {
+				c.log.Error("provider panicked", "panic", fmt.Sprint(p))
+				ch <- result{err: fmt.Errorf("%w: internal error", secret.ErrUnavailable)}
+			}
+		}()
+		v, err := f(ctx)
+		ch <- result{v, err}
+	}()
+	select {
+	case r := <-ch:
+		return r.v, c.known(r.err)
+	case <-ctx.Done():
+	}
+	go func() {
+		if r := <-ch; late != nil && r.err == nil {
+			late(r.v)
+		}
+	}()
+	var zero T
+	return zero, fmt.Errorf("%w: it did not answer in time", secret.ErrUnavailable)
+}
+
+// known keeps the states that front ends tell apart and turns all else into
+// "unavailable" with the detail in the log only.
+func (c *calls) known(err error) error {
+	if err == nil {
+		return nil
+	}
+	for _, s := range []error{
+		secret.ErrNotFound, secret.ErrExists, secret.ErrLocked, secret.ErrDismissed,
+		secret.ErrUnsupported, secret.ErrTooLarge, secret.ErrUnavailable,
+	} {
+		if errors.Is(err, s) {
+			return err
+		}
+	}
+	c.log.Error("store failed", "err", err)
+	return fmt.Errorf("%w: it failed", secret.ErrUnavailable)
+}
+
+func (c *calls) list(ctx context.Context, q secret.Query) ([]secret.Info, error) {
+	return do(ctx, c, callTime, func(ctx context.Context) ([]secret.Info, error) { return c.p.List(ctx, q) }, nil)
+}
+
+func (c *calls) stat(ctx context.Context, id string) (secret.Info, error) {
+	return do(ctx, c, callTime, func(ctx context.Context) (secret.Info, error) { return c.p.Stat(ctx, id) }, nil)
+}
+
+func (c *calls) status(ctx context.Context) (secret.Status, error) {
+	return do(ctx, c, callTime, c.p.Status, nil)
+}
+
+// held is an item with its bytes.
+type held struct {
+	info  secret.Info
+	value secret.Value
+}
+
+func (c *calls) get(ctx context.Context, id string) (secret.Info, secret.Value, error) {
+	h, err := do(ctx, c, callTime, func(ctx context.Context) (held, error) {
+		info, v, err := c.p.Get(ctx, id)
+		return held{info, v}, err
+	}, func(h held) { h.value.Wipe() })
+	return h.info, h.value, err
+}
+
+// writer is the store's second half, with the time a write may take: longer
+// when the store may ask the person.
+func (c *calls) writer(ctx context.Context) (Writer, time.Duration, error) {
+	w, ok := c.p.(Writer)
+	if !ok {
+		return nil, 0, fmt.Errorf("writing: %w", secret.ErrUnsupported)
+	}
+	if secret.PromptAllowed(ctx) {
+		return w, dialogTime, nil
+	}
+	return w, callTime, nil
+}
+
+func (c *calls) create(ctx context.Context, item secret.Info, v secret.Value) (secret.Info, error) {
+	w, limit, err := c.writer(ctx)
+	if err != nil {
+		return secret.Info{}, err
+	}
+	return do(ctx, c, limit, func(ctx context.Context) (secret.Info, error) { return w.Create(ctx, item, v) }, nil)
+}
+
+func (c *calls) update(ctx context.Context, id string, ch secret.Change) error {
+	w, limit, err := c.writer(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = do(ctx, c, limit, func(ctx context.Context) (struct{}, error) { return struct{}{}, w.Update(ctx, id, ch) }, nil)
+	return err
+}
+
+func (c *calls) delete(ctx context.Context, id string) error {
+	w, limit, err := c.writer(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = do(ctx, c, limit, func(ctx context.Context) (struct{}, error) { return struct{}{}, w.Delete(ctx, id) }, nil)
+	return err
+}
+
+// unlock lets the store show its own dialog, one at a time, and not again right
+// after a no: a confined program could otherwise nag until somebody gives in.
+func (c *calls) unlock(ctx context.Context, ids []string, now func() time.Time) error {
+	u, ok := c.p.(Unlocker)
+	if !ok {
+		return fmt.Errorf("unlocking: %w", secret.ErrLocked)
+	}
+	select {
+	case c.dialog <- struct{}{}:
+		defer func() { <-c.dialog }()
+	case <-ctx.Done():
+		return secret.ErrDismissed
+	}
+	if !c.dismissed.IsZero() && now().Sub(c.dismissed) < dialogRest {
+		return secret.ErrDismissed
+	}
+	_, err := do(ctx, c, dialogTime, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, u.Unlock(secret.AllowPrompt(ctx), ids)
+	}, nil)
+	if errors.Is(err, secret.ErrDismissed) {
+		c.dismissed = now()
+	}
+	return err
+}

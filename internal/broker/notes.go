@@ -1,0 +1,71 @@
+package broker
+
+import (
+	"log/slog"
+	"sync"
+
+	"keyhole/internal/audit"
+)
+
+// notesHeld is how many records of searches may wait to be written.
+const notesHeld = 256
+
+// notes records what releases no secret (searches, status) beside the request,
+// so that a search does not wait for the disk. A record that cannot be written
+// stops every later request.
+type notes struct {
+	record func(audit.Entry) error
+	log    *slog.Logger
+	queue  chan audit.Entry
+	done   chan struct{}
+
+	mu     sync.RWMutex // guards what follows; held for reading while sending
+	closed bool
+	errMu  sync.Mutex
+	err    error // guarded by errMu
+}
+
+func newNotes(record func(audit.Entry) error, log *slog.Logger) *notes {
+	n := &notes{record: record, log: log, queue: make(chan audit.Entry, notesHeld), done: make(chan struct{})}
+	go n.run()
+	return n
+}
+
+func (n *notes) run() {
+	defer close(n.done)
+	for e := range n.queue {
+		if err := n.record(e); err != nil {
+			n.log.Error("recording decision", "err", err)
+			n.errMu.Lock()
+			n.err = errNoRecord
+			n.errMu.Unlock()
+		}
+	}
+}
+
+// add hands a record over; when too many wait, it waits too.
+func (n *notes) add(e audit.Entry) {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	if !n.closed {
+		n.queue <- e
+	}
+}
+
+func (n *notes) failure() error {
+	n.errMu.Lock()
+	defer n.errMu.Unlock()
+	return n.err
+}
+
+// close writes what waits.
+func (n *notes) close() error {
+	n.mu.Lock()
+	if !n.closed {
+		n.closed = true
+		close(n.queue)
+	}
+	n.mu.Unlock()
+	<-n.done
+	return n.failure()
+}

@@ -1,0 +1,224 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"keyhole/internal/audit"
+	"keyhole/internal/policy"
+	"keyhole/internal/secret"
+)
+
+// seen is a visible item: Locked covers both reasons, storeLocked the one that
+// the store's own dialog mends.
+type seen struct {
+	secret.Info
+	storeLocked bool
+}
+
+// List returns the visible items that match q, overlay first, then in the
+// store's order. An item that a person must agree to first has Locked set, as
+// has one in a locked store. Items a person has refused are absent.
+func (b *Broker) List(ctx context.Context, who policy.Principal, q secret.Query) ([]secret.Info, error) {
+	if err := b.ready(); err != nil {
+		return nil, err
+	}
+	req := policy.Request{Who: who, Operation: policy.List, Item: secret.Ref{
+		Store: b.cfg.Store, Collection: q.Collection, Attributes: q.Attributes,
+	}}
+	found, err := b.search(ctx, q)
+	if err != nil {
+		b.notes.add(entry(audit.Failed, req, policy.Decision{}))
+		return nil, err
+	}
+	var out []secret.Info
+	var last policy.Decision
+	for _, info := range found {
+		if s, d, ok := b.show(who, info); ok {
+			out = append(out, s.Info)
+			last = d
+		}
+	}
+	kind := audit.Allowed
+	if len(out) == 0 {
+		kind = audit.Denied
+	}
+	b.notes.add(entry(kind, req, last))
+	return out, nil
+}
+
+// search asks the overlay and the store, as planned, all at once. Items may be
+// among the result that are not visible.
+func (b *Broker) search(ctx context.Context, q secret.Query) ([]secret.Info, error) {
+	plan := b.cfg.Policy.Plan(b.cfg.Store, q)
+	lists := make([][]secret.Info, len(plan))
+	errs := make([]error, len(plan))
+	var wg sync.WaitGroup
+	for i := 1; i < len(plan); i++ {
+		wg.Go(func() { lists[i], errs[i] = b.store.list(ctx, plan[i]) })
+	}
+	if len(plan) > 0 {
+		lists[0], errs[0] = b.store.list(ctx, plan[0])
+	}
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	found := b.overlay.list(q)
+	had := make(map[string]bool)
+	for _, list := range lists {
+		for _, info := range list {
+			if had[info.ID] || b.overlay.hides(info.ID) || !q.Matches(info.Ref) {
+				continue
+			}
+			had[info.ID] = true
+			found = append(found, info)
+		}
+	}
+	return found, nil
+}
+
+// show applies policy and remembered answers to one item.
+func (b *Broker) show(who policy.Principal, info secret.Info) (seen, policy.Decision, bool) {
+	d := b.cfg.Policy.Visible(who, info.Ref)
+	s := seen{Info: info, storeLocked: info.Locked}
+	switch d.Effect {
+	case policy.Allow:
+		return s, d, true
+	case policy.Ask:
+		g := b.answers.about(policy.Request{Who: who, Operation: policy.Read, Item: info.Ref})
+		if g.Given && g.Effect != policy.Allow {
+			return seen{}, d, false
+		}
+		s.Locked = s.Locked || !g.Given
+		return s, d, true
+	default:
+		return seen{}, d, false
+	}
+}
+
+// Stat returns one visible item as it is now.
+func (b *Broker) Stat(ctx context.Context, who policy.Principal, ref secret.Ref) (secret.Info, error) {
+	s, err := b.look(ctx, who, ref)
+	return s.Info, err
+}
+
+func (b *Broker) look(ctx context.Context, who policy.Principal, ref secret.Ref) (seen, error) {
+	if err := b.ready(); err != nil {
+		return seen{}, err
+	}
+	info, err := b.stat(ctx, ref)
+	if err != nil {
+		return seen{}, err
+	}
+	s, _, ok := b.show(who, info)
+	if !ok {
+		return seen{}, secret.ErrNotFound
+	}
+	return s, nil
+}
+
+func (b *Broker) stat(ctx context.Context, ref secret.Ref) (secret.Info, error) {
+	switch {
+	case ref.Store == overlayName:
+		return b.overlay.stat(ref.ID)
+	case ref.Store != b.cfg.Store || b.overlay.hides(ref.ID):
+		return secret.Info{}, secret.ErrNotFound
+	default:
+		return b.store.stat(ctx, ref.ID)
+	}
+}
+
+// Get releases one item's bytes: fetched first, judged by the attributes that
+// came after, recorded and synced, then returned. What a person must agree to
+// is not fetched before.
+func (b *Broker) Get(ctx context.Context, who policy.Principal, ref secret.Ref) (secret.Info, secret.Value, error) {
+	if err := b.ready(); err != nil {
+		return secret.Info{}, secret.Value{}, err
+	}
+	req := policy.Request{Who: who, Operation: policy.Read, Item: ref}
+	if b.cfg.Policy.Asks() {
+		if err := b.agreed(ctx, &req); err != nil {
+			return secret.Info{}, secret.Value{}, err
+		}
+	}
+	info, v, err := b.fetch(ctx, ref)
+	if err != nil {
+		if !errors.Is(err, secret.ErrNotFound) {
+			b.notes.add(entry(audit.Failed, req, policy.Decision{}))
+		}
+		return secret.Info{}, secret.Value{}, err
+	}
+	req.Item = info.Ref
+	if err := b.release(ctx, req); err != nil {
+		v.Wipe()
+		return secret.Info{}, secret.Value{}, err
+	}
+	return info, v, nil
+}
+
+// agreed looks at the item before its bytes are touched, when the profile has
+// rules that ask: a question must come before the fetch.
+func (b *Broker) agreed(ctx context.Context, req *policy.Request) error {
+	info, err := b.stat(ctx, req.Item)
+	if err != nil {
+		return err
+	}
+	req.Item = info.Ref
+	d := b.cfg.Policy.Decide(*req)
+	if d.Effect != policy.Ask {
+		return nil // denied or allowed: judged again on what is fetched
+	}
+	switch g := b.answers.about(*req); {
+	case g.Given && g.Effect == policy.Allow:
+		return nil
+	case g.Given:
+		return b.refusal(*req)
+	}
+	return b.ask(ctx, *req, d)
+}
+
+// fetch gets bytes and the attributes that came after them.
+func (b *Broker) fetch(ctx context.Context, ref secret.Ref) (secret.Info, secret.Value, error) {
+	if ref.Store != overlayName {
+		if ref.Store != b.cfg.Store || b.overlay.hides(ref.ID) {
+			return secret.Info{}, secret.Value{}, secret.ErrNotFound
+		}
+		return b.store.get(ctx, ref.ID)
+	}
+	info, v, shadow, err := b.overlay.get(ref.ID)
+	if err != nil || shadow == "" {
+		return info, v, err
+	}
+	below, v, err := b.store.get(ctx, shadow)
+	if err != nil {
+		return secret.Info{}, secret.Value{}, err
+	}
+	// The bytes are the store's item's: that one must be readable itself.
+	if b.cfg.Policy.Decide(policy.Request{Operation: policy.Read, Item: below.Ref}).Effect != policy.Allow {
+		v.Wipe()
+		return secret.Info{}, secret.Value{}, secret.ErrNotFound
+	}
+	return info, v, nil
+}
+
+// release judges what was fetched and records it.
+func (b *Broker) release(ctx context.Context, req policy.Request) error {
+	d := b.cfg.Policy.Decide(req)
+	switch d.Effect {
+	case policy.Allow:
+	case policy.Ask:
+		if err := b.ask(ctx, req, d); err != nil {
+			b.notes.add(entry(audit.Denied, req, d))
+			return err
+		}
+	default:
+		b.notes.add(entry(audit.Denied, req, d))
+		if b.cfg.Policy.Visible(req.Who, req.Item).Effect != policy.Deny {
+			return b.deny(req, d)
+		}
+		return secret.ErrNotFound
+	}
+	return b.record(audit.Allowed, req, d)
+}

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"time"
+	"unicode/utf8"
 )
 
 const (
@@ -66,7 +67,7 @@ func (r *reader) take() Line {
 	switch {
 	case r.dropped:
 		line.Err = fmt.Errorf("%w %d: longer than %d bytes", ErrDamaged, line.Number, maxLine)
-	case err != nil || line.Record.Kind == "":
+	case err != nil || line.Record.Kind == "" || !plain(line.Raw):
 		line.Err = fmt.Errorf("%w %d: not an audit record", ErrDamaged, line.Number)
 	}
 	if line.Err != nil {
@@ -74,6 +75,12 @@ func (r *reader) take() Line {
 	}
 	r.partial, r.dropped = r.partial[:0], false
 	return line
+}
+
+// plain tells whether a line has only what encode writes: one made by somebody
+// else must not reach a terminal either.
+func plain(raw []byte) bool {
+	return utf8.Valid(raw) && bytes.IndexFunc(raw, func(c rune) bool { return c < ' ' || unprintable(c) }) < 0
 }
 
 // Read calls each for every line of the log, damaged ones too, until it returns

@@ -26,6 +26,8 @@ func TestReadDamaged(t *testing.T) {
 		"no end":        {good + strings.TrimSuffix(good, "\n"), "gx"},
 		"long, no end":  {good + strings.Repeat("a", 2<<20), "gx"},
 		"wrong type":    {`{"kind":"start","seq":"x"}` + "\n" + good, "xg"},
+		"raw escape":    {"{\"kind\":\"start\",\"detail\":\"\u009b2J\"}\n" + good, "xg"},
+		"bad utf-8":     {"{\"kind\":\"start\",\"detail\":\"\xff\"}\n" + good, "xg"},
 		"unknown field": {`{"kind":"start","later":1}` + "\n", "g"},
 	}
 	for name, tt := range tests {

@@ -5,6 +5,9 @@ import "github.com/spf13/cobra"
 // commands lists the subcommands, in the order in which help shows them.
 func commands(env *Env) []*cobra.Command {
 	return []*cobra.Command{
+		newLogCommand(env),
+		newVersionCommand(env),
+		newManCommand(env),
 		newProfileCommand(env),
 		newWhyCommand(env),
 	}

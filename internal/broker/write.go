@@ -127,7 +127,7 @@ func (b *Broker) Update(ctx context.Context, who policy.Principal, ref secret.Re
 	case old.Store == overlayName:
 		return b.overlay.update(old.ID, c)
 	case d.WriteTo == policy.Overlay:
-		return b.shadow(old.Info, c)
+		return b.shadow(old, c)
 	}
 	return b.failed(req, d, b.store.update(ctx, old.ID, c))
 }

@@ -5,12 +5,26 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 
 	"keyhole/internal/cli"
+	"keyhole/internal/sandbox"
+	"keyhole/internal/shim"
 )
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == "shim" {
+		os.Exit(shim.Run(shim.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}, os.Args[2:]))
+	}
+	if err := sandbox.Harden(); err != nil {
+		fmt.Fprintln(os.Stderr, "keyhole: closing this process to others:", err)
+		os.Exit(cli.ExitFailure)
+	}
+	os.Exit(cli.Run(context.Background(), surroundings(), os.Args[1:]))
+}
+
+func surroundings() *cli.Env {
 	dir, err := os.Getwd()
 	if err != nil {
 		dir = "/"
@@ -19,9 +33,9 @@ func main() {
 	if err != nil {
 		exe = os.Args[0]
 	}
-	os.Exit(cli.Run(context.Background(), &cli.Env{
+	return &cli.Env{
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		Environ: os.Environ(), Getenv: os.Getenv, Dir: dir,
 		UID: os.Getuid(), Executable: exe,
-	}, os.Args[1:]))
+	}
 }

@@ -124,7 +124,7 @@ func (b *Broker) askAbout(ctx context.Context, who policy.Principal, item secret
 		}
 	}
 	for _, req := range reqs {
-		d := b.cfg.Policy.Decide(req)
+		d := b.decide(req)
 		if d.Effect != policy.Ask {
 			continue
 		}

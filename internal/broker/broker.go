@@ -136,7 +136,7 @@ func (b *Broker) Status(ctx context.Context, who policy.Principal) (secret.Statu
 	if err := b.ready(); err != nil {
 		return secret.Status{}, err
 	}
-	d := b.cfg.Policy.Decide(req)
+	d := b.decide(req)
 	if d.Effect != policy.Allow {
 		b.notes.add(entry(audit.Denied, req, d))
 		return secret.Status{}, nil // nothing can be visible, so nothing can be locked
@@ -185,4 +185,22 @@ func entry(kind audit.Kind, req policy.Request, d policy.Decision) audit.Entry {
 		e.Target = d.WriteTo.String()
 	}
 	return e
+}
+
+// decide judges an item of the overlay under the name of the store it stands
+// for.
+func (b *Broker) decide(req policy.Request) policy.Decision {
+	req.Item = b.stored(req.Item)
+	return b.cfg.Policy.Decide(req)
+}
+
+func (b *Broker) visible(who policy.Principal, item secret.Ref) policy.Decision {
+	return b.cfg.Policy.Visible(who, b.stored(item))
+}
+
+func (b *Broker) stored(item secret.Ref) secret.Ref {
+	if item.Store == overlayName {
+		item.Store = b.cfg.Store
+	}
+	return item
 }

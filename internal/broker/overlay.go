@@ -13,10 +13,9 @@ import (
 )
 
 const (
-	overlayName       = "overlay" // Ref.Store of its items
-	overlayCollection = "session"
-	overlayItems      = 1024
-	overlayBytes      = 16 << 20
+	overlayName  = "overlay" // Ref.Store of its items
+	overlayItems = 1024
+	overlayBytes = 16 << 20
 )
 
 // overlay keeps writes of one run in memory. An item in it may stand in front of
@@ -104,7 +103,7 @@ func (o *overlay) create(item secret.Info, v *secret.Value, shadow string) (secr
 		return secret.Info{}, err
 	}
 	item = item.Clone()
-	item.Store, item.ID, item.Collection = overlayName, hex.EncodeToString(id), overlayCollection
+	item.Store, item.ID = overlayName, hex.EncodeToString(id)
 	item.Locked = false
 	item.Modified = o.now()
 	if item.Created.IsZero() {

@@ -81,7 +81,7 @@ func (b *Broker) search(ctx context.Context, q secret.Query) ([]secret.Info, err
 
 // show applies policy and remembered answers to one item.
 func (b *Broker) show(who policy.Principal, info secret.Info) (seen, policy.Decision, bool) {
-	d := b.cfg.Policy.Visible(who, info.Ref)
+	d := b.visible(who, info.Ref)
 	s := seen{Info: info, storeLocked: info.Locked}
 	switch d.Effect {
 	case policy.Allow:
@@ -166,7 +166,7 @@ func (b *Broker) agreed(ctx context.Context, req *policy.Request) error {
 		return err
 	}
 	req.Item = info.Ref
-	d := b.cfg.Policy.Decide(*req)
+	d := b.decide(*req)
 	if d.Effect != policy.Ask {
 		return nil // denied or allowed: judged again on what is fetched
 	}
@@ -196,7 +196,7 @@ func (b *Broker) fetch(ctx context.Context, ref secret.Ref) (secret.Info, secret
 		return secret.Info{}, secret.Value{}, err
 	}
 	// The bytes are the store's item's: that one must be readable itself.
-	if b.cfg.Policy.Decide(policy.Request{Operation: policy.Read, Item: below.Ref}).Effect != policy.Allow {
+	if b.decide(policy.Request{Operation: policy.Read, Item: below.Ref}).Effect != policy.Allow {
 		v.Wipe()
 		return secret.Info{}, secret.Value{}, secret.ErrNotFound
 	}
@@ -205,7 +205,7 @@ func (b *Broker) fetch(ctx context.Context, ref secret.Ref) (secret.Info, secret
 
 // release judges what was fetched and records it.
 func (b *Broker) release(ctx context.Context, req policy.Request) error {
-	d := b.cfg.Policy.Decide(req)
+	d := b.decide(req)
 	switch d.Effect {
 	case policy.Allow:
 	case policy.Ask:
@@ -215,7 +215,7 @@ func (b *Broker) release(ctx context.Context, req policy.Request) error {
 		}
 	default:
 		b.notes.add(entry(audit.Denied, req, d))
-		if b.cfg.Policy.Visible(req.Who, req.Item).Effect != policy.Deny {
+		if b.visible(req.Who, req.Item).Effect != policy.Deny {
 			return b.deny(req, d)
 		}
 		return secret.ErrNotFound

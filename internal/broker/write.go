@@ -70,7 +70,7 @@ func (b *Broker) equal(ctx context.Context, who policy.Principal, item secret.In
 
 // gate decides on a write and records it; nil means go on.
 func (b *Broker) gate(ctx context.Context, req policy.Request) (policy.Decision, error) {
-	d := b.cfg.Policy.Decide(req)
+	d := b.decide(req)
 	switch d.Effect {
 	case policy.Allow:
 	case policy.Ask:
@@ -113,7 +113,7 @@ func (b *Broker) Update(ctx context.Context, who policy.Principal, ref secret.Re
 		moved.Attributes = c.Attributes
 		for _, op := range []policy.Operation{policy.Create, policy.Update} {
 			req := policy.Request{Who: who, Operation: op, Item: moved}
-			if d := b.cfg.Policy.Decide(req); d.Effect != policy.Allow {
+			if d := b.decide(req); d.Effect != policy.Allow {
 				b.notes.add(entry(audit.Denied, req, d))
 				return b.deny(req, d)
 			}

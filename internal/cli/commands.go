@@ -5,6 +5,11 @@ import "github.com/spf13/cobra"
 // commands lists the subcommands, in the order in which help shows them.
 func commands(env *Env) []*cobra.Command {
 	return []*cobra.Command{
+		newRunCommand(env),
+		newShellCommand(env),
+		newDemoCommand(env),
+		newDoctorCommand(env),
+		newStoreCommand(env),
 		newLogCommand(env),
 		newVersionCommand(env),
 		newManCommand(env),

@@ -6,22 +6,32 @@ package session
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 
+	"keyhole/internal/approval"
+	"keyhole/internal/audit"
+	"keyhole/internal/broker"
+	"keyhole/internal/frontend/dbus"
+	"keyhole/internal/policy"
 	"keyhole/internal/profile"
+	"keyhole/internal/sandbox"
 	"keyhole/internal/secret"
 )
 
 // Config is one run. Zero values mean the usual.
 type Config struct {
 	Profile   *profile.Profile
+	Vars      profile.Vars // with Workspace, the folder the command may write
 	Dirs      profile.Dirs
 	Argv      []string // the command and its arguments
 	Dir       string   // its working directory
-	Workspace string   // the folder it may write; usually Dir
 	Environ   []string // the caller's environment, from which little is passed
 	Pass      []string // further variable names to pass
+	SetEnv    []string // NAME=VALUE pairs put in last; for the demo and for tests
+	ReadPaths []string // further paths the command may read
 	Stdin     *os.File
 	Stdout    *os.File
 	Stderr    *os.File
@@ -32,10 +42,9 @@ type Config struct {
 	// it, and says so in every line.
 	Unconfined bool
 
-	Executable string // keyhole's own path
-	UID        int
-	Log        *slog.Logger
-	Notice     func(string) // one line for the person, before the command starts; may be nil
+	UID    int
+	Log    *slog.Logger // what clients must not see; nil: discarded
+	Notice func(string) // one line for the person, before the command starts; nil: none
 }
 
 // StoreConfig says which store serves a run.
@@ -49,9 +58,177 @@ type StoreConfig struct {
 
 // Result is how a run ended.
 type Result struct {
-	Code   int // exit code for keyhole
-	Denied int // decisions that denied something
+	Code int // exit code for keyhole: the command's status, or 128+n for signal n
 }
 
-// Run does one whole run.
-func Run(ctx context.Context, cfg Config) (Result, error) { panic("not written") }
+// Hinted is an error that knows what the person can do about it.
+type Hinted struct {
+	Err  error
+	Hint string
+}
+
+// Error is the error's own text.
+func (h *Hinted) Error() string { return h.Err.Error() }
+
+// Unwrap returns the error behind.
+func (h *Hinted) Unwrap() error { return h.Err }
+
+// run is what Run builds up and takes down, in this order.
+type run struct {
+	cfg      Config
+	id       string
+	dir      *runDir
+	log      *audit.Log
+	recorder *audit.Recorder
+	store    *store
+	broker   *broker.Broker
+	endpoint *endpoint
+}
+
+// Run does one whole run. The error is keyhole's own failure (or a
+// *sandbox.NotStarted); a command that ran and failed is a Result.
+func Run(ctx context.Context, cfg Config) (Result, error) {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Notice == nil {
+		cfg.Notice = func(string) {}
+	}
+	r := &run{cfg: cfg}
+	defer r.close()
+	if err := r.open(ctx); err != nil {
+		return Result{}, err
+	}
+	return r.serve(ctx)
+}
+
+// open prepares everything that must be there before the command starts.
+func (r *run) open(ctx context.Context) error {
+	cfg := &r.cfg
+	if err := r.check(); err != nil {
+		return err
+	}
+	rules, err := policy.NewSet(cfg.Profile.Rules)
+	if err != nil {
+		return err
+	}
+	if r.log, err = audit.Open(audit.Path(cfg.Dirs.State)); err != nil {
+		return &Hinted{fmt.Errorf("opening audit log: %w", err),
+			"nothing runs without a record of what was released; free the disk or mend the path"}
+	}
+	if r.dir, err = makeRunDir(cfg.Dirs.Runtime, cfg.UID); err != nil {
+		return fmt.Errorf("making run directory: %w", err)
+	}
+	r.id = r.dir.id
+	r.recorder = r.log.NewRecorder(r.id, nil)
+	if r.store, err = openStore(ctx, cfg, rules); err != nil {
+		return err
+	}
+	r.broker, err = broker.New(broker.Config{
+		Session: r.id, ProfileName: cfg.Profile.Name, Policy: rules,
+		Store: r.store.name, Provider: r.store.provider,
+		Approver: approval.Nobody{}, Audit: r.recorder, Log: cfg.Log,
+	})
+	if err != nil {
+		return err
+	}
+	return r.listen(ctx)
+}
+
+// serve starts the command and stays until its last process is gone.
+func (r *run) serve(ctx context.Context) (Result, error) {
+	env, err := r.environment(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	child, err := r.start(ctx, env)
+	if err != nil {
+		return Result{}, err
+	}
+	begun := make(chan error, 1)
+	go func() {
+		err := r.recordStart(child.PID())
+		if err != nil {
+			// The log is gone or full: without a record there may be no run.
+			child.Kill()
+		}
+		begun <- err
+	}()
+	stop := context.AfterFunc(ctx, child.Kill)
+	defer stop()
+	status, err := child.Wait()
+	r.endpoint.close()
+	if recordErr := <-begun; recordErr != nil {
+		return Result{}, &Hinted{fmt.Errorf("recording start of run: %w", recordErr),
+			"the command was ended: nothing runs without a record"}
+	}
+	if err != nil {
+		return Result{}, fmt.Errorf("waiting for command: %w", err)
+	}
+	r.recordEnd(status)
+	return Result{Code: status.Code}, nil
+}
+
+// close takes away what open and serve made; whatever is not there is skipped.
+func (r *run) close() {
+	if r.endpoint != nil {
+		r.endpoint.close()
+	}
+	var errs []error
+	if r.broker != nil {
+		errs = append(errs, r.broker.Close())
+	}
+	if r.store != nil {
+		errs = append(errs, r.store.close())
+	}
+	if r.recorder != nil {
+		errs = append(errs, r.recorder.Close())
+	}
+	if r.log != nil {
+		errs = append(errs, r.log.Close())
+	}
+	if r.dir != nil {
+		errs = append(errs, r.dir.remove())
+	}
+	if err := errors.Join(errs...); err != nil {
+		r.cfg.Log.Error("closing run", "err", err)
+	}
+}
+
+// listen opens the run's sockets and starts to answer on them.
+func (r *run) listen(ctx context.Context) error {
+	peer := os.Getpid()
+	if r.cfg.Unconfined {
+		peer = 0
+	}
+	server, err := dbus.New(dbus.Config{Broker: r.broker, Session: r.id, PeerPID: peer, Log: r.cfg.Log})
+	if err != nil {
+		return err
+	}
+	l, err := dbus.Listen(r.dir.bus())
+	if err != nil {
+		return fmt.Errorf("listening on endpoint: %w", err)
+	}
+	r.endpoint = serveEndpoint(ctx, server, l)
+	return nil
+}
+
+func (r *run) recordStart(pid int) error {
+	return r.recorder.Record(audit.Entry{
+		Kind:    audit.Start,
+		Request: policy.Request{Who: r.principal("session", pid)},
+		// Only the program's name: arguments may hold secrets.
+		Detail: fmt.Sprintf("%s, profile %s, store %s", r.cfg.Argv[0], r.cfg.Profile.Name, r.store.name),
+	})
+}
+
+func (r *run) recordEnd(status sandbox.Status) {
+	err := r.recorder.Record(audit.Entry{
+		Kind:    audit.End,
+		Request: policy.Request{Who: r.principal("session", 0)},
+		Detail:  fmt.Sprintf("exit status %d", status.Code),
+	})
+	if err != nil {
+		r.cfg.Log.Error("recording end of run", "err", err)
+	}
+}

@@ -1,0 +1,229 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"keyhole/internal/secret"
+)
+
+// Example texts, so that a line of the table shows at once which item it came
+// from. None of them opens anything.
+const (
+	demoToken   = "example-token-of-the-caller"
+	demoKeyText = "example private key, not a real one\n"
+	demoRobot   = "value-granted-for-reading"
+	demoDraft   = "value-granted-for-writing"
+	demoHuman   = "value-not-granted"
+	demoBank    = "value-nobody-granted"
+)
+
+var demoItems = []struct{ service, account, value string }{
+	{"demo:forge", "human", demoHuman},
+	{"demo:forge", "robot", demoRobot},
+	{"demo:notes", "robot", demoDraft},
+	{"demo:bank", "human", demoBank},
+}
+
+const demoProfile = `{
+  // The demo's profile: one item to read, one to read and write.
+  "name": "demo",
+  "extends": "default",
+  "credential_access": [
+    { "operations": ["read"], "services": ["demo:forge"], "accounts": ["robot"],
+      "reason": "the robot's own login" },
+    { "operations": ["read", "create", "update", "delete"],
+      "services": ["demo:notes"], "accounts": ["*"],
+      "reason": "the robot's own notes" },
+  ],
+}
+`
+
+// demoResult is one line printed by the program that makes the attempts.
+type demoResult struct {
+	Row  string
+	Done bool
+	Got  string
+	Why  string
+	Text string
+}
+
+type results map[string]demoResult
+
+// demoRow is one line of the table.
+type demoRow struct {
+	name     string
+	outside  string // what an unconfined program must get: "" not tried, "works", or said in words
+	expect   string // in words
+	expected func(inside, outside demoResult) bool
+	broker   bool // also meaningful without a sandbox
+	plan     func(p *demoPlan, row string, inside bool)
+}
+
+func gets(value string) func(in, _ demoResult) bool {
+	return func(in, _ demoResult) bool { return in.Done && strings.HasPrefix(in.Got, value) }
+}
+
+func fails(why ...string) func(in, _ demoResult) bool {
+	return func(in, _ demoResult) bool { return !in.Done && slices.Contains(why, in.Why) }
+}
+
+const accessDenied = "org.freedesktop.DBus.Error.AccessDenied"
+
+// demoRows is the whole table.
+func demoRows(d *demo) []demoRow {
+	rows := append(itemRows(), systemRows(d)...)
+	if _, err := exec.LookPath("secret-tool"); err != nil {
+		rows = slices.DeleteFunc(rows, func(r demoRow) bool { return strings.Contains(r.name, "secret-tool") })
+	}
+	if d.unconfined {
+		rows = slices.DeleteFunc(rows, func(r demoRow) bool { return !r.broker })
+	}
+	return rows
+}
+
+func itemRows() []demoRow {
+	item := func(do, service, account, value string) func(*demoPlan, string, bool) {
+		return func(p *demoPlan, row string, inside bool) {
+			if inside {
+				p.Items = append(p.Items, demoItem{row, do, service, account, value})
+			}
+		}
+	}
+	held := "stored"
+	return []demoRow{
+		{"read a granted item", held, "its value", gets(demoRobot), true, item("get", "demo:forge", "robot", "")},
+		{"the same with secret-tool", held, "its value", gets(demoRobot), true, func(p *demoPlan, row string, inside bool) {
+			if inside {
+				p.SecretTool = map[string]demoItem{row: {Service: "demo:forge", Account: "robot"}}
+			}
+		}},
+		{"look up without an account", held, "the granted one", gets(demoRobot), true, item("get", "demo:forge", "", "")},
+		{"read an item outside the profile", held, "not found", fails("not found"), true, item("get", "demo:bank", "human", "")},
+		{"read a neighbour of the granted item", held, "not found", fails("not found"), true, item("get", "demo:forge", "human", "")},
+		{"write a granted item", held, "written", gets("written"), true, item("set", "demo:notes", "robot", "a new value")},
+		{"write an item granted for reading", held, "AccessDenied", fails(accessDenied), true, item("set", "demo:forge", "robot", "overwritten")},
+		{"delete an item granted for reading", held, "AccessDenied", fails(accessDenied), true, item("delete", "demo:forge", "robot", "")},
+	}
+}
+
+func systemRows(d *demo) []demoRow {
+	s := d.scene
+	return []demoRow{
+		{"read a private key file", "works", "EACCES", fails("EACCES"), false, func(p *demoPlan, row string, _ bool) { put(&p.Files, row, d.keyFile()) }},
+		{"read the sealed file itself", "works", "EACCES", fails("EACCES"), false, func(p *demoPlan, row string, _ bool) { put(&p.Files, row, d.storeFile()) }},
+		{"connect to the session bus", "works", "keyhole's own bus", otherBus, false, func(p *demoPlan, row string, _ bool) { put(&p.Buses, row, s.bus) }},
+		{"connect to the ssh-agent", "works", "EACCES", fails("EACCES"), false, func(p *demoPlan, row string, _ bool) { put(&p.Sockets, row, s.agent) }},
+		{"attach to another program (ptrace)", "works", "EPERM", fails("EPERM", "EACCES"), false, func(p *demoPlan, row string, _ bool) { put(&p.Trace, row, s.bystander) }},
+		{"attach to the supervisor (ptrace)", "", "EPERM", fails("EPERM", "EACCES"), false, func(p *demoPlan, row string, inside bool) {
+			if inside {
+				put(&p.Trace, row, -1)
+			}
+		}},
+		{"read another program's environment", "works", "EACCES", fails("EACCES", "EPERM"), false, func(p *demoPlan, row string, _ bool) { put(&p.Environ, row, s.bystander) }},
+		{"read the supervisor's environment", "", "EACCES", fails("EACCES", "EPERM"), false, func(p *demoPlan, row string, inside bool) {
+			if inside {
+				put(&p.Environ, row, -1)
+			}
+		}},
+		{"find the caller's GH_TOKEN", "works", "unset", fails("unset"), false, func(p *demoPlan, row string, _ bool) { put(&p.OwnVar, row, "GH_TOKEN") }},
+	}
+}
+
+// otherBus: the connection succeeds and ends at a bus that is not the real one.
+func otherBus(in, out demoResult) bool {
+	return in.Done && out.Done && in.Got != "" && in.Got != out.Got
+}
+
+func put[V any](m *map[string]V, k string, v V) {
+	if *m == nil {
+		*m = make(map[string]V)
+	}
+	(*m)[k] = v
+}
+
+// demoPlan and demoItem are the attempts to make, as the shim reads them.
+type demoPlan struct {
+	Items      []demoItem
+	Files      map[string]string
+	Sockets    map[string]string
+	Buses      map[string]string
+	Trace      map[string]int
+	Environ    map[string]int
+	OwnVar     map[string]string
+	SecretTool map[string]demoItem
+}
+
+type demoItem struct{ Row, Do, Service, Account, Value string }
+
+func outsidePlan(d *demo, rows []demoRow) *demoPlan { return planOf(rows, false) }
+func insidePlan(d *demo, rows []demoRow) *demoPlan  { return planOf(rows, true) }
+
+func planOf(rows []demoRow, inside bool) *demoPlan {
+	p := &demoPlan{}
+	for _, r := range rows {
+		r.plan(p, r.name, inside)
+	}
+	return p
+}
+
+// printDemo prints the table and returns how many lines are not as expected.
+func printDemo(w io.Writer, rows []demoRow, outside, inside results, unconfined bool) int {
+	bad := 0
+	tw := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	where := "inside"
+	if unconfined {
+		where = "NOT CONFINED"
+	}
+	fmt.Fprintf(tw, "\tattempt\tunconfined\texpected inside\t%s\n", where)
+	for _, r := range rows {
+		in, tried := inside[r.name]
+		out := outside[r.name]
+		mark := "ok"
+		meaningful := r.outside != "works" || out.Done
+		if !tried || !meaningful || !r.expected(in, out) {
+			mark = "BAD"
+			bad++
+		}
+		got := outcome(in, tried)
+		if unconfined {
+			got = "NOT CONFINED: " + got
+		}
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\n", mark, r.name, outsideText(r, out), r.expect, got)
+	}
+	if err := tw.Flush(); err != nil {
+		return bad + 1
+	}
+	fmt.Fprintf(w, "\n%d of %d lines as expected.\n", len(rows)-bad, len(rows))
+	return bad
+}
+
+func outsideText(r demoRow, out demoResult) string {
+	switch r.outside {
+	case "works":
+		return outcome(out, true)
+	case "":
+		return "(closed to others too)"
+	default:
+		return r.outside
+	}
+}
+
+func outcome(r demoResult, tried bool) string {
+	switch {
+	case !tried:
+		return "not tried"
+	case r.Done && len(r.Got) > 32:
+		return secret.Printable(r.Got[:32])
+	case r.Done:
+		return secret.Printable(r.Got)
+	case r.Why != "":
+		return secret.Printable(strings.TrimPrefix(r.Why, "org.freedesktop."))
+	default:
+		return secret.Printable(r.Text)
+	}
+}

@@ -1,0 +1,120 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"keyhole/internal/profile"
+	"keyhole/internal/secret"
+	"keyhole/internal/session"
+)
+
+const doctorHelp = `Look at what a run needs on this machine and say what was found, what it means,
+and a command that mends it.
+
+Exit status 0: all there. 1: runs work, with the limits named. 125: nothing can
+be run confined here.`
+
+// grade is how bad a finding is. The zero grade stops runs.
+type grade int
+
+const (
+	stops grade = iota
+	limits
+	fine
+)
+
+func (g grade) String() string {
+	switch g {
+	case fine:
+		return "ok"
+	case limits:
+		return "limit"
+	default:
+		return "STOP"
+	}
+}
+
+// finding is one line of the report.
+type finding struct {
+	Grade grade  `json:"-"`
+	Is    string `json:"grade"`
+	About string `json:"about"`
+	Found string `json:"found"`
+	Means string `json:"means,omitempty"` // for the person; empty when all is well
+	Fix   string `json:"fix,omitempty"`   // a command
+}
+
+func newDoctorCommand(env *Env) *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "doctor",
+		Short: "Say what works here, what is missing and how to get it",
+		Long:  doctorHelp,
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			dirs := profile.UserDirs(env.Getenv, env.UID)
+			all := diagnose(session.Look(cmd.Context(), dirs, env.Environ, env.UID))
+			if err := printFindings(env.Stdout, all, asJSON); err != nil {
+				return err
+			}
+			return exit(doctorCode(all))
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON array")
+	return c
+}
+
+func doctorCode(all []finding) int {
+	worst := fine
+	for _, f := range all {
+		worst = min(worst, f.Grade)
+	}
+	switch worst {
+	case fine:
+		return ExitOK
+	case limits:
+		return ExitNo
+	default:
+		return ExitFailure
+	}
+}
+
+func printFindings(w io.Writer, all []finding, asJSON bool) error {
+	for i := range all {
+		all[i].Is = all[i].Grade.String()
+	}
+	if asJSON {
+		enc := json.NewEncoder(w)
+		enc.SetIndent("", "  ")
+		return enc.Encode(all)
+	}
+	for _, f := range all {
+		if _, err := fmt.Fprintf(w, "%-5s  %-14s %s\n", f.Is, f.About, secret.Printable(f.Found)); err != nil {
+			return err
+		}
+		for _, more := range []struct{ label, text string }{{"means", f.Means}, {"fix", f.Fix}} {
+			if more.text == "" {
+				continue
+			}
+			if _, err := fmt.Fprintf(w, "       %-14s %s: %s\n", "", more.label, more.text); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// diagnose turns what was seen into findings. It is pure.
+func diagnose(s session.Survey) []finding {
+	all := []finding{landlockFinding(s), listenerFinding(s), yamaFinding(s), mediationFinding(s)}
+	for _, lack := range s.Sandbox.Lacks {
+		all = append(all, finding{Grade: limits, About: "kernel", Found: lack,
+			Means: "the sandbox works without it; docs/threat-model.md says what that leaves open",
+			Fix:   "sudo apt-get install --only-upgrade linux-image-amd64 && sudo reboot"})
+	}
+	return append(all, storeFinding(s), sealedFinding(s), auditFinding(s), runFolderFinding(s))
+}

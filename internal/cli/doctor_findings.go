@@ -1,0 +1,146 @@
+package cli
+
+import (
+	"fmt"
+	"path/filepath"
+
+	"keyhole/internal/session"
+)
+
+const upgradeKernel = "sudo apt-get install linux-image-amd64 && sudo reboot"
+
+func landlockFinding(s session.Survey) finding {
+	f := finding{About: "landlock"}
+	r := s.Sandbox
+	switch {
+	case r.LandlockABI >= 6:
+		f.Grade, f.Found = fine, fmt.Sprintf("ABI %d, errata 0x%x, kernel %s", r.LandlockABI, r.Errata, r.Kernel)
+	case r.LandlockABI >= 2:
+		f.Grade, f.Found = limits, fmt.Sprintf("ABI %d on kernel %s", r.LandlockABI, r.Kernel)
+		f.Means = "confined, but below ABI 6 a command can send signals to your other programs"
+		f.Fix = upgradeKernel
+	case r.LandlockABI == 1:
+		f.Found = fmt.Sprintf("ABI 1 on kernel %s", r.Kernel)
+		f.Means = "files could not be renamed between folders, which breaks git and npm"
+		f.Fix = upgradeKernel
+	default:
+		f.Found = "not available: " + r.LandlockWhy
+		f.Means = "files cannot be protected, so nothing is run"
+		f.Fix = `echo 'GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX lsm=landlock,lockdown,yama,integrity,apparmor"' | sudo tee /etc/default/grub.d/landlock.cfg && sudo update-grub && sudo reboot`
+	}
+	return f
+}
+
+func listenerFinding(s session.Survey) finding {
+	f := finding{About: "seccomp"}
+	switch r := s.Sandbox; {
+	case r.Listener:
+		f.Grade, f.Found = fine, "filter and notification work"
+	case r.Nested:
+		f.Found = "this shell is inside a keyhole already"
+		f.Means = "a sandbox cannot be started inside another one"
+		f.Fix = "exit"
+	default:
+		f.Found = "no notification: " + r.ListenerWhy
+		f.Means = "connections cannot be decided on, so nothing is run"
+		f.Fix = upgradeKernel
+	}
+	return f
+}
+
+func yamaFinding(s session.Survey) finding {
+	f := finding{About: "yama", Grade: fine}
+	switch scope := s.Sandbox.Yama; {
+	case scope < 0:
+		f.Found = "not in this kernel"
+	case scope <= 1:
+		f.Found = fmt.Sprintf("ptrace_scope %d", scope)
+	default:
+		f.Grade = stops
+		f.Found = fmt.Sprintf("ptrace_scope %d", scope)
+		f.Means = "the supervisor may not look at the connections of its own command, so nothing is run"
+		f.Fix = "sudo sysctl kernel.yama.ptrace_scope=1"
+	}
+	return f
+}
+
+func mediationFinding(s session.Survey) finding {
+	f := finding{About: "mediation", Grade: fine}
+	switch r := s.Sandbox; {
+	case r.FetchFD && r.ReadMemory:
+		f.Found = "sockets and addresses can be taken from the command"
+	case !r.FetchFD:
+		f.Grade = limits
+		f.Found = "pidfd_getfd is refused, as containers do"
+		f.Means = "sockets are replaced when they connect; options set on them before are lost"
+		f.Fix = "docker run --cap-add SYS_PTRACE ..."
+	default:
+		f.Grade = limits
+		f.Found = "process_vm_readv is refused, as containers do"
+		f.Means = "addresses are read through /proc, a little slower"
+		f.Fix = "podman run --cap-add SYS_PTRACE ..."
+	}
+	return f
+}
+
+func storeFinding(s session.Survey) finding {
+	f := finding{About: "keyring", Grade: limits}
+	switch {
+	case s.Service && s.ServiceErr != nil:
+		f.Found = "the Secret Service answers with an error: " + s.ServiceErr.Error()
+		f.Means = "granted items cannot be read"
+		f.Fix = "printf '' | secret-tool store --label=first first item"
+	case s.Service && s.ServiceLocked:
+		f.Found = "a Secret Service answers; its default collection is locked"
+		f.Means = "you will be asked to unlock it when a granted item is first used"
+		f.Fix = "secret-tool search --unlock --all keyhole unlock"
+	case s.Service:
+		f.Grade, f.Found = fine, "a Secret Service answers on the session bus"
+	case s.SealedThere && s.SealedProblem == "":
+		f.Grade, f.Found = fine, "no Secret Service; the sealed file serves instead"
+	case s.Bus != "":
+		f.Found = "a session bus, but no Secret Service on it, and no sealed file"
+		f.Means = "granted items cannot be read"
+		f.Fix = "keyhole store init"
+	default:
+		f.Found = "no session bus and no sealed file"
+		f.Means = "granted items cannot be read"
+		f.Fix = "keyhole store init"
+	}
+	return f
+}
+
+func sealedFinding(s session.Survey) finding {
+	f := finding{About: "sealed file", Grade: fine}
+	switch {
+	case !s.SealedThere:
+		f.Found = "none at " + s.SealedFile
+	case s.SealedProblem == "":
+		f.Found = s.SealedFile
+	default:
+		f.Grade = limits
+		f.Found = s.SealedFile + ": " + s.SealedProblem
+		f.Means = "it is not used like this"
+		f.Fix = "sudo chown \"$USER\" " + s.SealedFile + " && chmod 600 " + s.SealedFile
+	}
+	return f
+}
+
+func auditFinding(s session.Survey) finding {
+	if s.AuditErr == nil {
+		return finding{About: "audit log", Grade: fine, Found: s.AuditLog}
+	}
+	dir := filepath.Dir(s.AuditLog)
+	return finding{About: "audit log", Found: s.AuditErr.Error(),
+		Means: "nothing is released without a record, so nothing is run",
+		Fix:   fmt.Sprintf("mkdir -p %s && sudo chown -R \"$USER\" %s && chmod -R u+rwX,go= %s", dir, dir, dir)}
+}
+
+func runFolderFinding(s session.Survey) finding {
+	if s.RunFolderErr == nil {
+		return finding{About: "run folder", Grade: fine, Found: s.RunFolder}
+	}
+	return finding{About: "run folder", Found: s.RunFolderErr.Error(),
+		Means: "a run keeps its sockets there, so nothing is run",
+		Fix:   fmt.Sprintf("sudo rm -rf %s && mkdir -m 700 %s", s.RunFolder, s.RunFolder)}
+}

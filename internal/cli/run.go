@@ -1,0 +1,206 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"keyhole/internal/policy"
+	"keyhole/internal/profile"
+	"keyhole/internal/sandbox"
+	"keyhole/internal/session"
+)
+
+const runHelp = `Run a command in a sandbox. Of the keyring it sees the items its profile grants
+and nothing else; of the home folder what the profile names; and it may write
+the workspace, which is the working directory unless --workspace says otherwise.
+
+The command's exit status is passed on, 128+n when signal n ended it. 127: no
+such command. 126: it cannot be executed. 125: keyhole itself failed, or refused
+to run it unprotected.`
+
+// runFlags are the flags of run and shell.
+type runFlags struct {
+	profile   string
+	read      []string
+	write     []string
+	ask       []string
+	pass      []string
+	readPaths []string
+	workspace string
+	store     string
+	storeFile string
+	identity  string
+	quiet     bool
+}
+
+func newRunCommand(env *Env) *cobra.Command {
+	var f runFlags
+	c := &cobra.Command{
+		Use:   "run [flags] [--] COMMAND [ARG...]",
+		Short: "Run a command in the sandbox with the items its profile grants",
+		Long:  runHelp,
+		Example: `  keyhole run -p claude-code -- claude
+  keyhole run --read 'service=gh:github.com,account=*' -- bash`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runCommand(cmd.Context(), env, &f, args)
+		},
+	}
+	f.register(c)
+	c.Flags().SetInterspersed(false)
+	return c
+}
+
+func newShellCommand(env *Env) *cobra.Command {
+	var f runFlags
+	c := &cobra.Command{
+		Use:   "shell [flags]",
+		Short: "Start your shell in the sandbox",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			sh := env.Getenv("SHELL")
+			if sh == "" {
+				sh = "/bin/sh"
+			}
+			return runCommand(cmd.Context(), env, &f, []string{sh})
+		},
+	}
+	f.register(c)
+	return c
+}
+
+func (f *runFlags) register(c *cobra.Command) {
+	fl := c.Flags()
+	fl.StringVarP(&f.profile, "profile", "p", "default", "profile, by `name` or path")
+	fl.StringArrayVar(&f.read, "read", nil, "grant reading: `KEY=VALUE[,KEY=VALUE...]` (service, account, server, ...)")
+	fl.StringArrayVar(&f.write, "write", nil, "grant reading, creating, changing and deleting: `KEY=VALUE[,...]`")
+	fl.StringArrayVar(&f.ask, "ask", nil, "grant reading after a question to you: `KEY=VALUE[,...]`")
+	fl.StringArrayVar(&f.pass, "env", nil, "pass this environment variable: `NAME`")
+	fl.StringArrayVar(&f.readPaths, "read-path", nil, "let the command read this file or folder: `PATH`")
+	fl.StringVar(&f.workspace, "workspace", "", "the `folder` the command may write (default: the working directory)")
+	fl.StringVar(&f.store, "store", "", "where the items are: system, secret-service or sealed-file")
+	fl.StringVar(&f.storeFile, "store-file", "", "`path` of the sealed file")
+	fl.StringVar(&f.identity, "identity", "", "age identity `file` that opens the sealed file")
+	fl.BoolVarP(&f.quiet, "quiet", "q", false, "print no notices of keyhole's own")
+}
+
+func runCommand(ctx context.Context, env *Env, f *runFlags, argv []string) error {
+	cfg, err := f.config(env, argv)
+	if err != nil {
+		return err
+	}
+	return runSession(ctx, cfg)
+}
+
+func runSession(ctx context.Context, cfg session.Config) error {
+	res, err := session.Run(ctx, cfg)
+	if err != nil {
+		return runFailure(err)
+	}
+	return exit(res.Code)
+}
+
+func exit(code int) error {
+	if code == ExitOK {
+		return nil
+	}
+	return status(code)
+}
+
+// runFailure gives every failure of a run its exit code and hint.
+func runFailure(err error) error {
+	f := &Failure{Code: ExitFailure, Err: err}
+	var own *Failure
+	if errors.As(err, &own) {
+		return own
+	}
+	var ns *sandbox.NotStarted
+	if errors.As(err, &ns) {
+		f.Code, f.Err = ns.Code, ns
+	}
+	var h *session.Hinted
+	if errors.As(err, &h) {
+		f.Hint = h.Hint
+	}
+	if f.Hint == "" && errors.Is(err, sandbox.ErrUnsupported) {
+		f.Hint = "'keyhole doctor' says what is missing and how to get it"
+	}
+	return f
+}
+
+// config reads the profile and the flags into a run.
+func (f *runFlags) config(env *Env, argv []string) (session.Config, error) {
+	ws, err := f.folder(env)
+	if err != nil {
+		return session.Config{}, err
+	}
+	dirs := profile.UserDirs(env.Getenv, env.UID)
+	vars := profile.Vars{Home: env.Getenv("HOME"), User: env.Getenv("USER"), Workspace: ws}
+	p, err := profile.Load(f.profile, dirs, vars)
+	if err != nil {
+		return session.Config{}, &Failure{Code: ExitFailure, Err: err, Hint: "'keyhole profile list' shows the profiles there are"}
+	}
+	if err := f.rules(p); err != nil {
+		return session.Config{}, err
+	}
+	cfg := session.Config{
+		Profile: p, Vars: vars, Dirs: dirs,
+		Argv: argv, Dir: env.Dir, Environ: env.Environ, Pass: f.pass, ReadPaths: f.readPaths,
+		Stdin: env.Stdin, Stdout: file(env.Stdout), Stderr: file(env.Stderr),
+		UID: env.UID,
+		Store: session.StoreConfig{
+			Kind: f.store, SealedFile: f.storeFile,
+			Key: storeKey(env, f.identity),
+		},
+	}
+	if !f.quiet {
+		cfg.Notice = func(line string) { fmt.Fprintln(env.Stderr, "keyhole: "+line) }
+	}
+	return cfg, nil
+}
+
+// rules adds what the flags grant to the profile.
+func (f *runFlags) rules(p *profile.Profile) error {
+	for _, set := range []struct {
+		flag   string
+		values []string
+	}{{"read", f.read}, {"write", f.write}, {"ask", f.ask}} {
+		for _, v := range set.values {
+			r, err := profile.ParseFlag(set.flag, v)
+			if err != nil {
+				return &Failure{Code: ExitUsage, Err: err, Hint: "for example --" + set.flag + " 'service=gh:github.com,account=*'"}
+			}
+			p.Rules = append(p.Rules, r)
+		}
+	}
+	if _, err := policy.NewSet(p.Rules); err != nil {
+		return &Failure{Code: ExitUsage, Err: err}
+	}
+	return nil
+}
+
+func (f *runFlags) folder(env *Env) (string, error) {
+	ws := f.workspace
+	if ws == "" {
+		ws = env.Dir
+	}
+	if !filepath.IsAbs(ws) {
+		ws = filepath.Join(env.Dir, ws)
+	}
+	fi, err := os.Stat(ws)
+	if err != nil || !fi.IsDir() {
+		return "", fail("name a folder that exists with --workspace", "workspace %s is not a folder", ws)
+	}
+	return filepath.EvalSymlinks(ws)
+}
+
+// file is the file behind a stream, so that the command can have it directly.
+func file(w any) *os.File {
+	f, _ := w.(*os.File)
+	return f
+}

@@ -1,0 +1,93 @@
+package cli
+
+import (
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"keyhole/internal/profile"
+	"keyhole/internal/secret"
+	"keyhole/internal/session"
+)
+
+// patience is how long deriving a key may take before the person is told why
+// nothing happens.
+const patience = time.Second
+
+// storeKey gets the key of a sealed file for a run: from files, or from the
+// person at the terminal, which is free until the command has started.
+func storeKey(env *Env, identity string) func(path string) (passphrase, id secret.Value, err error) {
+	return func(path string) (secret.Value, secret.Value, error) {
+		k, err := keySource(env, identity).Key(path)
+		return k.Passphrase, k.Identity, err
+	}
+}
+
+// keySource resolves relative paths against the working directory of env.
+func keySource(env *Env, identity string) session.KeySource {
+	src := session.KeySourceFrom(env.Getenv, identity)
+	src.Identity = absolute(env, src.Identity)
+	src.PassphraseFile = absolute(env, src.PassphraseFile)
+	return src
+}
+
+func absolute(env *Env, path string) string {
+	if path == "" || filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(env.Dir, path)
+}
+
+// storeFlags are what all store commands take.
+type storeFlags struct {
+	file     string
+	identity string
+}
+
+func (f *storeFlags) path(env *Env) string {
+	if f.file != "" {
+		return absolute(env, f.file)
+	}
+	return filepath.Join(profile.UserDirs(env.Getenv, env.UID).Data, session.SealedFileName)
+}
+
+// open gets the key and opens the file.
+func (f *storeFlags) open(env *Env) (*session.Sealed, error) {
+	path := f.path(env)
+	k, err := keySource(env, f.identity).Key(path)
+	if err != nil {
+		return nil, runFailure(err)
+	}
+	defer wipeKey(k)
+	defer soon(env, "deriving the key of the sealed file")()
+	s, err := session.OpenSealed(path, k)
+	if err != nil {
+		return nil, runFailure(err)
+	}
+	return s, nil
+}
+
+func wipeKey(k session.SealedKey) {
+	k.Passphrase.Wipe()
+	k.Identity.Wipe()
+}
+
+// soon prints text if what is being done takes longer than a person likes to
+// wait without a word; the function it returns says that it is done.
+func soon(env *Env, text string) func() {
+	done, gone := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(gone)
+		t := time.NewTimer(patience)
+		defer t.Stop()
+		select {
+		case <-t.C:
+			fmt.Fprintln(env.Stderr, "keyhole: "+text+" ...")
+		case <-done:
+		}
+	}()
+	return func() {
+		close(done)
+		<-gone
+	}
+}

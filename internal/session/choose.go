@@ -1,0 +1,154 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"keyhole/internal/broker"
+	"keyhole/internal/policy"
+	"keyhole/internal/provider/sealedfile"
+	"keyhole/internal/provider/secretservice"
+	"keyhole/internal/secret"
+)
+
+// SealedFileName is the sealed file's name in the data folder.
+const SealedFileName = "store.age"
+
+// answersLimit bounds the question whether a keyring answers, which is asked
+// only when both a bus and a sealed file are there.
+const answersLimit = 3 * time.Second
+
+// store is the provider that serves a run.
+type store struct {
+	name     string
+	provider broker.Provider
+	close    func() error
+}
+
+// openStore picks the store that cfg and the machine call for. It costs nothing
+// when no rule can reach an item, and one question to the bus only when there is
+// a real choice.
+func openStore(ctx context.Context, cfg *Config, rules *policy.Set) (*store, error) {
+	bus := cfg.Store.BusAddress
+	if bus == "" {
+		bus = sessionBus(cfg)
+	}
+	file := cfg.Store.SealedFile
+	if file == "" {
+		file = filepath.Join(cfg.Dirs.Data, SealedFileName)
+	}
+	if !rules.Grants(policy.Read) && !rules.Grants(policy.List) && !rules.Grants(policy.Create) {
+		return noStore("nothing is granted"), nil
+	}
+	switch kind := cfg.Store.Kind; kind {
+	case "", "system":
+		return systemStore(ctx, cfg, bus, file)
+	case secretservice.Name:
+		if bus == "" {
+			return nil, &Hinted{errors.New("no session bus, so no Secret Service"),
+				"log in to a desktop session, or use --store sealed-file"}
+		}
+		return openService(cfg, bus)
+	case sealedfile.Name:
+		return openSealed(cfg, file)
+	default:
+		return nil, fmt.Errorf("no store is called %q: system, %s and %s are", kind, secretservice.Name, sealedfile.Name)
+	}
+}
+
+func systemStore(ctx context.Context, cfg *Config, bus, file string) (*store, error) {
+	_, err := os.Stat(file)
+	sealed := err == nil
+	switch {
+	case bus != "" && !sealed:
+		return openService(cfg, bus)
+	case bus != "":
+		ctx, cancel := context.WithTimeout(ctx, answersLimit)
+		defer cancel()
+		if secretservice.Answers(ctx, bus) {
+			return openService(cfg, bus)
+		}
+		return openSealed(cfg, file)
+	case sealed:
+		return openSealed(cfg, file)
+	default:
+		cfg.Notice("no keyring answers here and there is no sealed file: granted items cannot be read ('keyhole store init' makes one)")
+		return noStore("no keyring and no sealed file"), nil
+	}
+}
+
+func openService(cfg *Config, bus string) (*store, error) {
+	s, err := secretservice.Open(secretservice.Config{Address: bus, Log: cfg.Log})
+	if err != nil {
+		return nil, fmt.Errorf("opening Secret Service: %w", err)
+	}
+	return &store{name: secretservice.Name, provider: s, close: s.Close}, nil
+}
+
+func openSealed(cfg *Config, file string) (*store, error) {
+	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+		return nil, &Hinted{fmt.Errorf("no sealed file at %s", file), "make one with 'keyhole store init'"}
+	}
+	if cfg.Store.Key == nil {
+		return nil, &Hinted{fmt.Errorf("no key for sealed file %s", file), "set KEYHOLE_STORE_PASSPHRASE_FILE"}
+	}
+	passphrase, identity, err := cfg.Store.Key(file)
+	if err != nil {
+		return nil, err
+	}
+	s, err := sealedfile.Open(file, sealedfile.Key{Passphrase: passphrase, Identity: identity})
+	if errors.Is(err, secret.ErrLocked) {
+		return nil, &Hinted{fmt.Errorf("opening sealed file %s: wrong key", file), "try again with the right passphrase or identity"}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("opening sealed file: %w", err)
+	}
+	return &store{name: sealedfile.Name, provider: s, close: s.Close}, nil
+}
+
+// sessionBus is the real session bus: what the environment says, else the
+// socket at its usual place, if it is there.
+func sessionBus(cfg *Config) string {
+	if a := lookup(cfg.Environ, "DBUS_SESSION_BUS_ADDRESS"); a != "" {
+		if p, ok := busPath(a); ok && !isSocket(p) {
+			return ""
+		}
+		return a
+	}
+	for _, dir := range []string{lookup(cfg.Environ, "XDG_RUNTIME_DIR"), fmt.Sprintf("/run/user/%d", cfg.UID)} {
+		if p := filepath.Join(dir, "bus"); dir != "" && isSocket(p) {
+			return "unix:path=" + p
+		}
+	}
+	return ""
+}
+
+func isSocket(path string) bool {
+	fi, err := os.Stat(path)
+	return err == nil && fi.Mode().Type() == fs.ModeSocket
+}
+
+// absent is the provider of a run without a store: every question fails, so
+// that no client mistakes it for an empty keyring.
+type absent struct{ why string }
+
+func noStore(why string) *store {
+	return &store{name: "none", provider: absent{why}, close: func() error { return nil }}
+}
+
+func (a absent) err() error { return fmt.Errorf("%w: %s", secret.ErrUnavailable, a.why) }
+
+func (a absent) List(context.Context, secret.Query) ([]secret.Info, error) { return nil, a.err() }
+
+func (a absent) Stat(context.Context, string) (secret.Info, error) { return secret.Info{}, a.err() }
+
+func (a absent) Get(context.Context, string) (secret.Info, secret.Value, error) {
+	return secret.Info{}, secret.Value{}, a.err()
+}
+
+func (a absent) Status(context.Context) (secret.Status, error) { return secret.Status{}, a.err() }

@@ -1,0 +1,37 @@
+package session
+
+import (
+	"context"
+	"net"
+	"sync"
+
+	"keyhole/internal/frontend/dbus"
+)
+
+// endpoint is a listening socket with the server that answers on it.
+type endpoint struct {
+	listener *net.UnixListener
+	cancel   context.CancelFunc
+	done     chan struct{}
+	once     sync.Once
+}
+
+func serveEndpoint(ctx context.Context, s *dbus.Server, l *net.UnixListener) *endpoint {
+	ctx, cancel := context.WithCancel(ctx)
+	e := &endpoint{listener: l, cancel: cancel, done: make(chan struct{})}
+	go func() {
+		defer close(e.done)
+		// It ends when the listener is closed, which is how every run ends.
+		_ = s.Serve(ctx, l)
+	}()
+	return e
+}
+
+// close ends every connection and waits until no request is being answered.
+func (e *endpoint) close() {
+	e.once.Do(func() {
+		e.cancel()
+		e.listener.Close()
+		<-e.done
+	})
+}

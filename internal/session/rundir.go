@@ -1,0 +1,95 @@
+package session
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// sunPathMax is the longest path a Unix socket address holds, without its NUL.
+const sunPathMax = 107
+
+// runDir is the folder of one run: endpoint sockets that the command may only
+// connect to, and two folders it may write, for temporary and for runtime files.
+type runDir struct {
+	id   string
+	path string
+	tmp  string
+}
+
+// makeRunDir makes the folder below parent, which is made too and must belong
+// to uid and nobody else.
+func makeRunDir(parent string, uid int) (*runDir, error) {
+	if err := ownFolder(parent, uid); err != nil {
+		return nil, err
+	}
+	var b [5]byte
+	if _, err := rand.Read(b[:]); err != nil {
+		return nil, err
+	}
+	d := &runDir{id: hex.EncodeToString(b[:])}
+	d.path = filepath.Join(parent, d.id)
+	if n := len(d.bus()); n > sunPathMax {
+		return nil, &Hinted{fmt.Errorf("socket path %s has %d bytes, %d fit", d.bus(), n, sunPathMax),
+			"set XDG_RUNTIME_DIR to a shorter path"}
+	}
+	if err := os.Mkdir(d.path, 0o700); err != nil {
+		return nil, err
+	}
+	// Runtime folders are often small file systems in memory: temporary files
+	// go where the system keeps them.
+	tmpParent := filepath.Join(os.TempDir(), fmt.Sprintf("keyhole-tmp-%d", uid))
+	if err := ownFolder(tmpParent, uid); err != nil {
+		return nil, err
+	}
+	d.tmp = filepath.Join(tmpParent, d.id)
+	for _, dir := range []string{d.endpoints(), d.runtime(), d.tmp} {
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			return d, err
+		}
+	}
+	return d, nil
+}
+
+func (d *runDir) endpoints() string { return filepath.Join(d.path, "ep") }
+func (d *runDir) bus() string       { return filepath.Join(d.path, "ep", "bus") }
+func (d *runDir) runtime() string   { return filepath.Join(d.path, "run") }
+
+func (d *runDir) remove() error {
+	if err := os.RemoveAll(d.tmp); err != nil {
+		return err
+	}
+	return os.RemoveAll(d.path)
+}
+
+// ownFolder makes path (0700) if it is missing and refuses one that somebody
+// else owns or can write, or that is a link: in a shared /tmp another user could
+// have put it there first.
+func ownFolder(path string, uid int) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	if err := os.Mkdir(path, 0o700); err != nil && !os.IsExist(err) {
+		return err
+	}
+	fi, err := os.Lstat(path)
+	if err != nil {
+		return err
+	}
+	if !fi.IsDir() || ownerOf(fi) != uid || fi.Mode().Perm()&0o077 != 0 {
+		return &Hinted{fmt.Errorf("%s is not a folder of your own with mode 0700", path),
+			"remove it or mend its owner and mode"}
+	}
+	return nil
+}
+
+// ownerOf is the file's owner, -1 when the system does not say.
+func ownerOf(fi os.FileInfo) int {
+	if st, ok := fi.Sys().(*syscall.Stat_t); ok {
+		return int(st.Uid)
+	}
+	return -1
+}

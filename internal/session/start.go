@@ -1,0 +1,165 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"keyhole/internal/policy"
+	"keyhole/internal/sandbox"
+	"keyhole/internal/secret"
+)
+
+// child is a started command, confined or (in the demo, asked for by hand) not.
+type child interface {
+	PID() int
+	Wait() (sandbox.Status, error)
+	Kill()
+}
+
+// check refuses what cannot be enforced before anything is made.
+func (r *run) check() error {
+	cfg := &r.cfg
+	if len(cfg.Argv) == 0 || cfg.Argv[0] == "" {
+		return errors.New("no command given")
+	}
+	if cfg.Unconfined {
+		return nil
+	}
+	ws := cfg.Vars.Workspace
+	if ws == "/" || ws == cfg.Vars.Home || strings.HasPrefix(cfg.Vars.Home+"/", ws+"/") {
+		return &Hinted{fmt.Errorf("the workspace %s covers your home folder", ws),
+			"cd into a project, or name one with --workspace DIR"}
+	}
+	for _, p := range cfg.Profile.Missing() {
+		cfg.Notice(fmt.Sprintf("%s: %s does not exist, so it is not granted", p.Source, secret.Printable(p.Path)))
+	}
+	return cfg.Profile.Check(cfg.Dirs, cfg.Vars)
+}
+
+// start starts the command, confined.
+func (r *run) start(ctx context.Context, env []string) (child, error) {
+	path, err := lookPath(r.cfg.Argv[0], r.cfg.Dir, env)
+	if err != nil {
+		return nil, err
+	}
+	if r.cfg.Unconfined {
+		return startUnconfined(&r.cfg, path, env)
+	}
+	p, err := sandbox.Start(ctx, r.spec(path, env))
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func (r *run) spec(path string, env []string) *sandbox.Spec {
+	cfg := &r.cfg
+	bus := r.dir.bus()
+	s := &sandbox.Spec{
+		Path: path, Argv: cfg.Argv, Env: env, Dir: cfg.Dir,
+		Stdin: cfg.Stdin, Stdout: cfg.Stdout, Stderr: cfg.Stderr,
+		Protected:   cfg.Profile.Protected(cfg.Dirs, cfg.Vars),
+		EndpointDir: r.dir.endpoints(),
+		Probe:       bus,
+		Redirect:    map[string]string{filepath.Join(r.dir.runtime(), "bus"): bus},
+		Network: sandbox.Network{
+			Outbound: cfg.Profile.Network.Outbound == policy.Allow,
+			UDP:      cfg.Profile.Network.Outbound == policy.Allow,
+			Loopback: cfg.Profile.Network.Loopback,
+		},
+	}
+	// A program that ignores the environment and goes to the usual places
+	// finds the endpoint there.
+	s.Redirect[fmt.Sprintf("/run/user/%d/bus", cfg.UID)] = bus
+	if real, ok := busPath(lookup(cfg.Environ, "DBUS_SESSION_BUS_ADDRESS")); ok {
+		s.Redirect[real] = bus
+	}
+	for _, p := range cfg.Profile.Network.UnixSockets {
+		s.Sockets = append(s.Sockets, p.Path)
+	}
+	for _, p := range cfg.Profile.Filesystem.Read {
+		s.Grants = append(s.Grants, sandbox.Grant{Path: p.Path, Access: sandbox.Read, Optional: p.Optional})
+	}
+	for _, p := range cfg.Profile.Filesystem.Write {
+		s.Grants = append(s.Grants, sandbox.Grant{Path: p.Path, Access: sandbox.Write, Optional: p.Optional})
+	}
+	for _, p := range cfg.ReadPaths {
+		s.Grants = append(s.Grants, sandbox.Grant{Path: p, Access: sandbox.Read})
+	}
+	s.Grants = append(s.Grants,
+		sandbox.Grant{Path: r.dir.tmp, Access: sandbox.Write},
+		sandbox.Grant{Path: r.dir.runtime(), Access: sandbox.Write})
+	return s
+}
+
+// lookPath finds the program as execvp would with the command's own PATH.
+func lookPath(name, dir string, env []string) (string, error) {
+	if strings.Contains(name, "/") {
+		if !filepath.IsAbs(name) {
+			name = filepath.Join(dir, name)
+		}
+		return name, executable(name)
+	}
+	var denied error
+	for _, d := range filepath.SplitList(lookup(env, "PATH")) {
+		if !filepath.IsAbs(d) {
+			d = filepath.Join(dir, d)
+		}
+		p := filepath.Join(d, name)
+		switch err := executable(p); {
+		case err == nil:
+			return p, nil
+		case !errors.Is(err, fs.ErrNotExist):
+			denied = err
+		}
+	}
+	if denied != nil {
+		return "", denied
+	}
+	return "", &sandbox.NotStarted{Path: name, Code: 127, Err: errors.New("command not found")}
+}
+
+func executable(path string) error {
+	fi, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return &sandbox.NotStarted{Path: path, Code: 127, Err: fs.ErrNotExist}
+	case err != nil:
+		return &sandbox.NotStarted{Path: path, Code: 126, Err: err}
+	case fi.IsDir() || fi.Mode()&0o111 == 0:
+		return &sandbox.NotStarted{Path: path, Code: 126, Err: fs.ErrPermission}
+	}
+	return nil
+}
+
+// busPath takes the socket's path out of a D-Bus address.
+func busPath(address string) (string, bool) {
+	for _, one := range strings.Split(address, ";") {
+		rest, ok := strings.CutPrefix(one, "unix:")
+		if !ok {
+			continue
+		}
+		for _, kv := range strings.Split(rest, ",") {
+			if p, ok := strings.CutPrefix(kv, "path="); ok && filepath.IsAbs(p) {
+				return filepath.Clean(p), true
+			}
+		}
+	}
+	return "", false
+}
+
+// lookup finds name in an environment; the last one wins, as in a shell.
+func lookup(env []string, name string) string {
+	v := ""
+	for _, kv := range env {
+		if s, ok := strings.CutPrefix(kv, name+"="); ok {
+			v = s
+		}
+	}
+	return v
+}

@@ -1,0 +1,100 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"keyhole/internal/audit"
+	"keyhole/internal/profile"
+	"keyhole/internal/provider/secretservice"
+	"keyhole/internal/sandbox"
+)
+
+// Survey is what a run would meet on this machine, for doctor.
+type Survey struct {
+	Sandbox sandbox.Report
+
+	Bus           string // address of the session bus; empty: none
+	Service       bool   // a Secret Service answers there
+	ServiceLocked bool
+	ServiceErr    error // it answers, and something is wrong with it
+
+	SealedFile    string
+	SealedThere   bool
+	SealedProblem string // why it cannot be used; empty when nothing is seen to be wrong
+
+	AuditLog string
+	AuditErr error
+
+	RunFolder    string
+	RunFolderErr error
+}
+
+// Look surveys the machine. It unlocks nothing, reads no secret and leaves
+// nothing behind but keyhole's own empty folders.
+func Look(ctx context.Context, dirs profile.Dirs, environ []string, uid int) Survey {
+	cfg := &Config{Dirs: dirs, Environ: environ, UID: uid}
+	s := Survey{
+		Sandbox:    sandbox.Inspect(),
+		Bus:        sessionBus(cfg),
+		SealedFile: filepath.Join(dirs.Data, SealedFileName),
+		AuditLog:   audit.Path(dirs.State),
+		RunFolder:  dirs.Runtime,
+	}
+	s.lookAtService(ctx)
+	s.lookAtSealedFile(uid)
+	s.lookAtFolders(uid)
+	return s
+}
+
+func (s *Survey) lookAtService(ctx context.Context) {
+	if s.Bus == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, answersLimit)
+	defer cancel()
+	if s.Service = secretservice.Answers(ctx, s.Bus); !s.Service {
+		return
+	}
+	store, err := secretservice.Open(secretservice.Config{Address: s.Bus})
+	if err != nil {
+		s.ServiceErr = err
+		return
+	}
+	status, err := store.Status(ctx)
+	s.ServiceLocked, s.ServiceErr = status.Locked, errors.Join(err, store.Close())
+}
+
+func (s *Survey) lookAtSealedFile(uid int) {
+	fi, err := os.Lstat(s.SealedFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	s.SealedThere = true
+	switch {
+	case err != nil:
+		s.SealedProblem = err.Error()
+	case !fi.Mode().IsRegular():
+		s.SealedProblem = "it is not a regular file"
+	case ownerOf(fi) != uid:
+		s.SealedProblem = "it belongs to somebody else"
+	case fi.Mode().Perm()&0o077 != 0:
+		s.SealedProblem = "others can open it"
+	}
+}
+
+func (s *Survey) lookAtFolders(uid int) {
+	log, err := audit.Open(s.AuditLog)
+	if err == nil {
+		err = log.Close()
+	}
+	s.AuditErr = err
+	d, err := makeRunDir(s.RunFolder, uid)
+	if err == nil {
+		err = d.remove()
+	}
+	s.RunFolderErr = err
+}

@@ -17,12 +17,12 @@ const (
 	seccompNewListener      = 1 << 3
 	seccompWaitKillableRecv = 1 << 5
 
-	prSetNoNewPrivs       = 38
-	prCapAmbient          = 47
-	prCapAmbientClearAll  = 4
-	capabilityVersion3    = 0x20080522
-	lastPossibleCapabilty = 63
-	rlimitCore            = 4
+	prSetNoNewPrivs        = 38
+	prCapAmbient           = 47
+	prCapAmbientClearAll   = 4
+	capabilityVersion3     = 0x20080522
+	lastPossibleCapability = 63
+	rlimitCore             = 4
 )
 
 // prctl answers 0 or the error.
@@ -41,13 +41,13 @@ func restrict(ruleset int) syscall.Errno {
 	return errno
 }
 
-// dropCapabilities empties every set. Without the bounding set exec as uid 0
-// gains nothing back. An ordinary user has no right to change the bounding set
-// and, with no_new_privs, no way to profit from it.
+// dropCapabilities empties every set. Who may not change the bounding set, an
+// ordinary user or root inside another sandbox, gains nothing by it: with
+// no_new_privs exec gives no more than the empty permitted set.
 func dropCapabilities() syscall.Errno {
-	for c := uintptr(0); c <= lastPossibleCapabilty; c++ {
+	for c := uintptr(0); c <= lastPossibleCapability; c++ {
 		errno := prctl(syscall.PR_CAPBSET_DROP, c, 0)
-		if errno == syscall.EINVAL || errno == syscall.EPERM && syscall.Getuid() != 0 {
+		if errno == syscall.EINVAL || errno == syscall.EPERM {
 			break
 		}
 		if errno != 0 {

@@ -1,0 +1,303 @@
+package sandbox_test
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/signal"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func raceActs() map[string]act {
+	return map[string]act{
+		"flipaddress": flipAddress, "flipfd": flipDescriptor, "fliplink": flipLink,
+		"hang": hang, "signals": signals, "threadtable": threadTable, "storm": storm,
+		"nonblockdial": func(a []string) (string, error) { // Go's own way: nonblocking, epoll
+			c, err := net.Dial("unix", a[0])
+			if err != nil {
+				return "", err
+			}
+			b := make([]byte, 1)
+			_, err = c.Read(b)
+			return string(b), errors.Join(err, c.Close())
+		},
+	}
+}
+
+// tally counts connects by what answered: E is keyhole's endpoint, B the bus.
+type tally struct{ endpoint, bus, refused, other int }
+
+func (t *tally) add(fd int, err error) {
+	var b [1]byte
+	if err == nil {
+		_, err = unix.Read(fd, b[:])
+	}
+	switch {
+	case b[0] == 'E':
+		t.endpoint++
+	case b[0] == 'B':
+		t.bus++
+	case errors.Is(err, unix.EACCES):
+		t.refused++
+	default:
+		t.other++
+	}
+}
+
+func (t *tally) String() string {
+	return fmt.Sprintf("%d %d %d %d", t.endpoint, t.bus, t.refused, t.other)
+}
+
+// flipAddress: one thread rewrites the path while another connects.
+func flipAddress(a []string) (string, error) {
+	rounds, err := strconv.Atoi(a[0])
+	if err != nil {
+		return "", err
+	}
+	good, bad := rawUnix(a[1]), rawUnix(a[2])
+	size := max(len(good), len(bad))
+	buf := make([]byte, size)
+	stop := atomic.Bool{}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for !stop.Load() {
+			flip(buf, good)
+			flip(buf, bad)
+		}
+	})
+	var t tally
+	for range rounds {
+		fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+		if err != nil {
+			return "", err
+		}
+		t.add(fd, rawConnect(fd, buf))
+		if err := unix.Close(fd); err != nil {
+			return "", err
+		}
+	}
+	stop.Store(true)
+	wg.Wait()
+	return t.String(), nil
+}
+
+// flip overwrites without the care the race detector asks for: that is the point.
+//
+//go:norace
+func flip(buf, with []byte) {
+	for i := range buf {
+		buf[i] = 0
+		if i < len(with) {
+			buf[i] = with[i]
+		}
+	}
+}
+
+// flipDescriptor: another thread puts a TCP socket and a Unix socket in turn at
+// the number that connects.
+func flipDescriptor(a []string) (string, error) {
+	rounds, err := strconv.Atoi(a[0])
+	if err != nil {
+		return "", err
+	}
+	tcp, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
+	if err != nil {
+		return "", err
+	}
+	const number = 50
+	if err := unix.Dup2(tcp, number); err != nil {
+		return "", err
+	}
+	stop := atomic.Bool{}
+	var wg sync.WaitGroup
+	failed := atomic.Bool{}
+	wg.Go(func() {
+		for !stop.Load() {
+			u, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK, 0)
+			if err != nil || unix.Dup2(u, number) != nil || unix.Dup2(tcp, number) != nil || unix.Close(u) != nil {
+				failed.Store(true)
+				return
+			}
+		}
+	})
+	counts := map[string]int{}
+	for range rounds {
+		switch err := rawConnect(number, rawUnix(a[1])); {
+		case err == nil:
+			counts["reached"]++
+		case errors.Is(err, unix.EACCES):
+			counts["refused"]++
+		default:
+			counts["other"]++
+		}
+	}
+	stop.Store(true)
+	wg.Wait()
+	if failed.Load() {
+		return "", errors.New("flipping failed")
+	}
+	return fmt.Sprintf("%d %d %d", counts["reached"], counts["refused"], counts["other"]), nil
+}
+
+// flipLink: a symlink is replaced by rename while its path is connected to.
+func flipLink(a []string) (string, error) {
+	rounds, err := strconv.Atoi(a[0])
+	if err != nil {
+		return "", err
+	}
+	stop := atomic.Bool{}
+	errs := make(chan error, 1)
+	go func() {
+		for i := 0; !stop.Load(); i++ {
+			next := "link." + strconv.Itoa(i%2)
+			if err := errors.Join(os.Symlink(a[1+i%2], next), os.Rename(next, "link")); err != nil {
+				errs <- err
+				return
+			}
+		}
+		errs <- nil
+	}()
+	var t tally
+	for range rounds {
+		fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+		if err != nil {
+			return "", err
+		}
+		err = rawConnect(fd, rawUnix("link"))
+		if errors.Is(err, unix.ENOENT) { // not made yet
+			err = unix.EACCES
+		}
+		t.add(fd, err)
+		if err := unix.Close(fd); err != nil {
+			return "", err
+		}
+	}
+	stop.Store(true)
+	return t.String(), <-errs
+}
+
+// hang makes connects that never end, and then times one that must.
+func hang(a []string) (string, error) {
+	n, err := strconv.Atoi(a[0])
+	if err != nil {
+		return "", err
+	}
+	l, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	if err != nil {
+		return "", err
+	}
+	if err := errors.Join(unix.Bind(l, &unix.SockaddrUnix{Name: "full"}), unix.Listen(l, 0)); err != nil {
+		return "", err
+	}
+	var refused atomic.Int32
+	for range n {
+		go func() {
+			fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+			if err == nil && errors.Is(rawConnect(fd, rawUnix("full")), unix.EAGAIN) {
+				refused.Add(1)
+			}
+		}()
+	}
+	// The cap is what shows that all of them are there.
+	for deadline := time.Now().Add(5 * time.Second); refused.Load() == 0 && time.Now().Before(deadline); {
+		if err := unix.Nanosleep(&unix.Timespec{Nsec: 1e6}, nil); err != nil && !errors.Is(err, unix.EINTR) {
+			return "", err
+		}
+	}
+	start := time.Now()
+	exe, err := os.Executable()
+	if err != nil {
+		return "", err
+	}
+	out, err := actOnce(exe, "unix "+a[1])
+	if took := time.Since(start); took > 2*time.Second {
+		return "", fmt.Errorf("another process waited %v", took)
+	}
+	return fmt.Sprint(out, " ", refused.Load() > 0), err
+}
+
+// signals connects under a timer whose handler does not restart calls.
+func signals(a []string) (string, error) {
+	rounds, err := strconv.Atoi(a[0])
+	if err != nil {
+		return "", err
+	}
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, syscall.SIGALRM)
+	defer signal.Stop(c)
+	tick := unix.Itimerval{Interval: unix.Timeval{Usec: 200}, Value: unix.Timeval{Usec: 200}}
+	if _, err := unix.Setitimer(unix.ItimerReal, tick); err != nil {
+		return "", err
+	}
+	bad := map[string]int{}
+	for range rounds {
+		fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+		if err != nil {
+			return "", err
+		}
+		if err := rawConnect(fd, rawUnix(a[1])); err != nil {
+			bad[name(err)]++
+		}
+		if err := unix.Close(fd); err != nil {
+			return "", err
+		}
+	}
+	_, err = unix.Setitimer(unix.ItimerReal, unix.Itimerval{})
+	if len(bad) > 0 {
+		return fmt.Sprint(bad), err
+	}
+	return "", err
+}
+
+// threadTable connects from a thread with a descriptor table of its own, where
+// the number means another socket than for the rest of the process.
+func threadTable(a []string) (string, error) {
+	const number = 60
+	if fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0); err != nil || unix.Dup2(fd, number) != nil {
+		return "", err
+	}
+	said, done := "", make(chan error)
+	var try func()
+	try = func() {
+		lockForever()
+		if unix.Gettid() == unix.Getpid() { // the first thread's table is the process's
+			go try()
+			return
+		}
+		done <- func() error {
+			if err := unix.Unshare(unix.CLONE_FILES); err != nil {
+				return err
+			}
+			fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+			if err != nil {
+				return err
+			}
+			if err := unix.Dup2(fd, number); err != nil {
+				return err
+			}
+			if err := rawConnect(number, rawUnix(a[0])); err != nil {
+				return err
+			}
+			var b [1]byte
+			_, err = unix.Read(number, b[:])
+			said = string(b[:])
+			return err
+		}()
+	}
+	go try()
+	err := <-done
+	return said, err
+}
+
+// storm forks processes that fork on, in sessions of their own.
+func storm(a []string) (string, error) {
+	const script = `i=0; while [ $i -lt 60 ]; do i=$((i+1)); setsid sh -c 'sleep 1000 & sleep 1000 & while :; do sleep 0.01; done' & done`
+	return "", child(nil, nil, "/bin/sh", "-c", script)
+}

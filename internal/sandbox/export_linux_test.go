@@ -1,0 +1,18 @@
+package sandbox
+
+import (
+	"context"
+
+	"keyhole/internal/sandbox/mediate"
+)
+
+// Force is what a test makes a run do without.
+type Force struct {
+	Stage   uint32
+	Mediate mediate.Forced
+}
+
+// StartForced is Start on a system that lacks what f names.
+func StartForced(ctx context.Context, s *Spec, f Force) (*Process, error) {
+	return startWith(ctx, s, forced{stage: f.Stage, mediate: f.Mediate})
+}

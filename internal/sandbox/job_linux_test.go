@@ -1,0 +1,123 @@
+package sandbox_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/creack/pty"
+	"golang.org/x/sys/unix"
+)
+
+// A stop of the command stops keyhole, as a shell expects, and the other way
+// round; Ctrl-C reaches the command once. The parent is an interactive shell, for
+// only below one does the kernel let the terminal stop a group.
+func TestStopAndContinue(t *testing.T) {
+	need(t, "bash")
+	for how, stop := range map[string]string{"by itself": "kill -STOP $$", "its group": "kill -TSTP 0", "from the terminal": "echo waiting >waiting"} {
+		t.Run(how, func(t *testing.T) {
+			s, dir := stageScene(t)
+			s.shell(`trap 'echo int >>ints' INT; echo $PPID $$ >pids.tmp; mv pids.tmp pids; ` + stop + `
+				while ! [ -e on ]; do sleep 0.01; done; echo yes >went
+				while ! [ -s ints ]; do sleep 0.01; done; exit 5`)
+			term := interactive(t, &s)
+			ws := filepath.Join(dir, "ws")
+			exists := func(f string) func() bool {
+				return func() bool { _, err := os.Stat(filepath.Join(ws, f)); return err == nil }
+			}
+			until(t, "start", exists("pids"))
+			var supervisor, command int
+			b, err := os.ReadFile(filepath.Join(ws, "pids"))
+			if _, serr := fmt.Sscan(string(b), &supervisor, &command); err != nil || serr != nil {
+				t.Fatal(err, serr)
+			}
+			if how == "from the terminal" {
+				until(t, "wait", exists("waiting"))
+				until(t, "handlers", func() bool { return catches(supervisor, unix.SIGTSTP) })
+				typeKeys(t, term, "\x1a")
+			}
+			until(t, "stop", func() bool { return state(supervisor) == 'T' && state(command) == 'T' })
+			if err := os.WriteFile(filepath.Join(ws, "on"), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if exists("went")() {
+				t.Error("the command went on")
+			}
+			typeKeys(t, term, "fg\n")
+			until(t, "going on", exists("went"))
+			typeKeys(t, term, "\x03")
+			until(t, "the end", func() bool { return gone(supervisor) })
+			if b, err := os.ReadFile(filepath.Join(ws, "ints")); err != nil || string(b) != "int\n" {
+				t.Errorf("Ctrl-C came as %q, %v", b, err)
+			}
+			typeKeys(t, term, "echo $? >"+filepath.Join(ws, "code")+"\n")
+			until(t, "exit code", func() bool {
+				b, err := os.ReadFile(filepath.Join(ws, "code"))
+				return err == nil && len(b) > 0
+			})
+			if b, err := os.ReadFile(filepath.Join(ws, "code")); err != nil || string(b) != "5\n" {
+				t.Errorf("exit code %q, %v", b, err)
+			}
+		})
+	}
+}
+
+// interactive starts a shell on a terminal of its own and a supervisor in it.
+func interactive(t *testing.T, s *scene) *os.File {
+	t.Helper()
+	sup := supervised(t, s)
+	c := exec.Command("bash", "--norc", "--noprofile", "-i")
+	c.Env = append(sup.Env, "PATH=/usr/bin:/bin", "EXE="+sup.Path, "TERM=dumb")
+	p, err := pty.Start(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	drained := make(chan struct{})
+	go func() {
+		defer close(drained)
+		var b bytes.Buffer
+		if _, err := b.ReadFrom(p); err != nil && !errors.Is(err, unix.EIO) {
+			t.Log(err)
+		}
+		if t.Failed() {
+			t.Logf("terminal: %q", b.String())
+		}
+	}()
+	t.Cleanup(func() {
+		if err := c.Process.Kill(); err != nil {
+			t.Error(err)
+		}
+		if err := c.Wait(); err == nil {
+			t.Error("the shell ended by itself")
+		}
+		<-drained
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	typeKeys(t, p, "\"$EXE\"\n")
+	return p
+}
+
+func typeKeys(t *testing.T, p *os.File, keys string) {
+	t.Helper()
+	if _, err := p.WriteString(keys); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// need skips at a desk and fails in CI, where everything has to be there.
+func need(t *testing.T, program string) {
+	t.Helper()
+	if _, err := exec.LookPath(program); err == nil {
+		return
+	}
+	if os.Getenv("CI") != "" {
+		t.Fatalf("%s is not installed", program)
+	}
+	t.Skipf("%s is not installed", program)
+}

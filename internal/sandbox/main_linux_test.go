@@ -1,0 +1,162 @@
+package sandbox_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"keyhole/internal/sandbox"
+)
+
+// The test binary plays three parts besides the tests: the supervisor, because
+// only one reaper may run in a process; the program inside; and the stage, which
+// package stage sees to.
+const (
+	asSupervisor = "KEYHOLE_TEST_SUPERVISOR"
+	asActor      = "KEYHOLE_TEST_ACTS"
+)
+
+// scene is the world a supervisor sets up, as JSON in its environment.
+type scene struct {
+	Spec  spec
+	Force sandbox.Force
+	Outer string // an outer filter: "", "docker" or "podman"
+	Soft  bool   // leave the supervisor dumpable
+}
+
+// spec is what of a sandbox.Spec can be written down.
+type spec struct {
+	Path, Dir, EndpointDir, Probe string
+	Argv, Env, Protected, Sockets []string
+	Grants                        []sandbox.Grant
+	Redirect                      map[string]string
+	Network                       sandbox.Network
+}
+
+func (s *spec) full() *sandbox.Spec {
+	return &sandbox.Spec{
+		Path: s.Path, Dir: s.Dir, EndpointDir: s.EndpointDir, Probe: s.Probe, Argv: s.Argv,
+		Env: append(s.Env, "SUPERVISOR="+strconv.Itoa(os.Getpid())), Protected: s.Protected,
+		Sockets: s.Sockets, Grants: s.Grants, Redirect: s.Redirect, Network: s.Network,
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+	}
+}
+
+func TestMain(m *testing.M) {
+	switch {
+	case os.Getenv(asSupervisor) != "":
+		os.Exit(supervisor(os.Getenv(asSupervisor)))
+	case os.Getenv(asActor) != "":
+		os.Exit(actor())
+	}
+	os.Exit(m.Run())
+}
+
+func supervisor(text string) int {
+	var s scene
+	if err := json.Unmarshal([]byte(text), &s); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 99
+	}
+	if err := outer(s.Outer); err != nil {
+		fmt.Fprintln(os.Stderr, "outer filter:", err)
+		return 99
+	}
+	if err := sandbox.Harden(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 99
+	}
+	if err := endpoint(s.Spec.Probe); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 99
+	}
+	full := s.Spec.full()
+	if os.Getenv("KEYHOLE_TEST_DENIED") != "" {
+		full.OnDenied = func(d sandbox.Denied) { fmt.Fprintln(os.Stderr, "denied", d.Target) }
+	}
+	p, err := sandbox.StartForced(context.Background(), full, s.Force)
+	var not *sandbox.NotStarted
+	switch {
+	case errors.As(err, &not):
+		fmt.Fprintln(os.Stderr, err)
+		return not.Code
+	case err != nil:
+		fmt.Fprintln(os.Stderr, err)
+		return 125
+	}
+	status, err := p.Wait()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 98
+	}
+	return status.Code
+}
+
+// endpoint answers E to everybody: what connects to it can tell where it is.
+func endpoint(path string) error {
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return err
+	}
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_, werr := c.Write([]byte("E"))
+			if err := errors.Join(werr, c.Close()); err != nil && !errors.Is(err, unix.EPIPE) {
+				fmt.Fprintln(os.Stderr, "endpoint:", err)
+			}
+		}
+	}()
+	return nil
+}
+
+// stageScene builds a world in a short temporary folder and the Spec for it.
+func stageScene(t *testing.T) (s scene, dir string) {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "kh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	if dir, err = filepath.EvalSymlinks(dir); err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range []string{"ws", "outer", "ep", "allowed"} {
+		if err := os.Mkdir(filepath.Join(dir, d), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Spec = spec{
+		Path: exe, Argv: []string{exe}, Dir: filepath.Join(dir, "ws"),
+		Env:         []string{"PATH=/usr/bin:/bin", "DIR=" + dir, asActor + "=1"},
+		EndpointDir: filepath.Join(dir, "ep"), Probe: filepath.Join(dir, "ep", "s"),
+		Network: sandbox.Network{UDP: true},
+		Grants:  []sandbox.Grant{{Path: exe, Access: sandbox.Read}, {Path: filepath.Join(dir, "ws"), Access: sandbox.Write}},
+	}
+	for _, p := range []string{"/usr", "/bin", "/lib", "/lib64", "/etc", "/proc", "/sys"} {
+		s.Spec.Grants = append(s.Spec.Grants, sandbox.Grant{Path: p, Access: sandbox.Read, Optional: true})
+	}
+	for _, p := range []string{"/dev/null", "/dev/zero", "/dev/urandom", "/dev/ptmx", "/dev/pts", "/dev/tty"} {
+		s.Spec.Grants = append(s.Spec.Grants, sandbox.Grant{Path: p, Access: sandbox.Write, Optional: true})
+	}
+	return s, dir
+}

@@ -74,6 +74,7 @@ func (k *call) release(ctx context.Context, path, sessionPath string, s *session
 		return err
 	}
 	k.out.secret(s.seal(sessionPath, v, info.ContentType))
+	v.Wipe()
 	return nil
 }
 
@@ -188,7 +189,10 @@ func (k *call) deleteItem(ctx context.Context) error {
 	switch err := srv.cfg.Broker.Delete(ctx, who, ref); {
 	case needsPrompt(err):
 		run := func(ctx context.Context) (promptResult, error) {
-			err := srv.again(ctx, who, func(ctx context.Context) error { return srv.cfg.Broker.Delete(ctx, who, ref) })
+			err := srv.cfg.Broker.Unlock(ctx, who, []secret.Ref{ref})
+			if err == nil {
+				err = srv.cfg.Broker.Delete(ctx, who, ref)
+			}
 			if err == nil {
 				gone()
 			}
@@ -204,15 +208,6 @@ func (k *call) deleteItem(ctx context.Context) error {
 	}
 	k.out.str(prompt)
 	return nil
-}
-
-// again does what the store was too locked for, with the person at hand.
-func (s *Server) again(ctx context.Context, who policy.Principal, do func(context.Context) error) error {
-	ctx = secret.AllowPrompt(ctx)
-	if err := s.cfg.Broker.Unlock(ctx, who, nil); err != nil {
-		return err
-	}
-	return do(ctx)
 }
 
 // newItem reads the properties of an item to be made. Those we do not know are
@@ -256,22 +251,12 @@ func (k *call) createItem(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	srv, path, prompt := k.srv, noObject, noObject
-	made, err := srv.cfg.Broker.Create(ctx, who, item, v, replace)
+	path, prompt := noObject, noObject
+	made, err := k.srv.cfg.Broker.Create(ctx, who, item, v, replace)
 	switch {
 	case needsPrompt(err):
 		run := func(ctx context.Context) (promptResult, error) {
-			var made secret.Info
-			err := srv.again(ctx, who, func(ctx context.Context) (err error) {
-				made, err = srv.cfg.Broker.Create(ctx, who, item, v, replace)
-				return err
-			})
-			if err != nil {
-				return promptResult{}, err
-			}
-			path, tell := srv.created(made)
-			tell()
-			return promptResult{path: path}, nil
+			return k.srv.createUnlocked(ctx, who, item, v, replace)
 		}
 		if prompt, err = k.openPrompt(resultPath, run, v.Wipe); err != nil {
 			return err
@@ -280,12 +265,30 @@ func (k *call) createItem(ctx context.Context) error {
 		return err
 	default:
 		var tell func()
-		path, tell = srv.created(made)
+		path, tell = k.srv.created(made)
 		k.after = append(k.after, tell)
 	}
 	k.out.str(path)
 	k.out.str(prompt)
 	return nil
+}
+
+// createUnlocked makes an item for which a person must open the store or agree.
+func (s *Server) createUnlocked(ctx context.Context, who policy.Principal, item secret.Info, v secret.Value, replace bool) (promptResult, error) {
+	status, err := s.cfg.Broker.Status(ctx, who)
+	if err == nil && status.Locked {
+		err = s.cfg.Broker.Unlock(ctx, who, nil)
+	}
+	if err != nil {
+		return promptResult{}, err
+	}
+	made, err := s.cfg.Broker.Create(ctx, who, item, v, replace)
+	if err != nil {
+		return promptResult{}, err
+	}
+	path, tell := s.created(made)
+	tell()
+	return promptResult{path: path}, nil
 }
 
 // created names a new or replaced item, and returns what tells others of it.

@@ -38,7 +38,7 @@ type prompt struct {
 	ctx     context.Context // ends with the prompt
 	cancel  context.CancelFunc
 	run     promptRun
-	discard func() // wipes what run holds, unless it succeeded; may be nil
+	discard func() // wipes what run holds when it never ran; may be nil
 	running bool   // guarded by c.mu
 }
 
@@ -104,9 +104,6 @@ func (p *prompt) work() {
 	if err == nil {
 		result, err = p.run(p.ctx)
 	}
-	if err != nil && p.discard != nil {
-		p.discard()
-	}
 	if err != nil && !errors.Is(err, broker.ErrRefused) && !errors.Is(err, secret.ErrDismissed) && p.ctx.Err() == nil {
 		p.c.srv.log.Warn("running a prompt", "err", err)
 	}
@@ -124,6 +121,8 @@ func (p *prompt) complete(result promptResult, dismissed bool) {
 		return
 	}
 	p.cancel()
+	// A store may still be reading the secret of a run that was given up: wiped
+	// now, it would store zeros.
 	if idle && p.discard != nil {
 		p.discard()
 	}

@@ -16,14 +16,20 @@ type place struct {
 type identity struct{ device, inode uint64 }
 
 // finder tells where paths lead, as far as they exist. It remembers, because
-// the same few folders come up for every path.
+// the same few folders come up for every path and a run waits for the answer.
 type finder struct {
-	ids   map[string]*identity
+	spots map[string]spot
 	chain map[string][]place
 }
 
+// spot is where a path leads.
+type spot struct {
+	real string    // links followed as far as there is something
+	id   *identity // nil when there is nothing
+}
+
 func newFinder() *finder {
-	return &finder{ids: map[string]*identity{}, chain: map[string][]place{}}
+	return &finder{spots: map[string]spot{}, chain: map[string][]place{}}
 }
 
 // covers tells whether top is p or a folder above it, by name or by identity.
@@ -31,7 +37,7 @@ func (f *finder) covers(top, p string) bool {
 	if within(p, top) {
 		return true
 	}
-	id := f.identity(top)
+	id := f.spot(top).id
 	if id == nil {
 		return false
 	}
@@ -42,7 +48,7 @@ func (f *finder) covers(top, p string) bool {
 // self are the places p itself is.
 func (f *finder) self(p string) []place {
 	out := []place{{name: p}}
-	if id := f.identity(p); id != nil {
+	if id := f.spot(p).id; id != nil {
 		out = append(out, place{id: *id})
 	}
 	return out
@@ -55,7 +61,7 @@ func (f *finder) above(p string) []place {
 		return slices.Clone(out)
 	}
 	out := f.parents(p)
-	if real := resolve(p); real != p {
+	if real := f.spot(p).real; real != p {
 		out = append(out, f.parents(real)...)
 	}
 	f.chain[p] = out
@@ -70,32 +76,42 @@ func (f *finder) parents(p string) []place {
 	return out
 }
 
-func (f *finder) identity(p string) *identity {
-	if id, ok := f.ids[p]; ok {
-		return id
+// spot looks at each path once; below something that is not there it does not
+// look at all.
+func (f *finder) spot(p string) spot {
+	if s, ok := f.spots[p]; ok {
+		return s
 	}
-	var id *identity
-	if info, err := os.Stat(p); err == nil {
-		if i, ok := identityOf(info); ok {
-			id = &i
-		}
+	s := spot{real: p}
+	if dir := filepath.Dir(p); dir == p {
+		s = look(p)
+	} else if parent := f.spot(dir); parent.id == nil {
+		s.real = filepath.Join(parent.real, filepath.Base(p))
+	} else {
+		s = look(filepath.Join(parent.real, filepath.Base(p)))
 	}
-	f.ids[p] = id
-	return id
+	f.spots[p] = s
+	return s
 }
 
-// resolve follows the links in p as far as p exists; the rest is kept.
-func resolve(p string) string {
-	rest := ""
-	for dir := p; ; dir = filepath.Dir(dir) {
-		if real, err := filepath.EvalSymlinks(dir); err == nil {
-			return filepath.Join(real, rest)
-		}
-		if dir == filepath.Dir(dir) {
-			return p
-		}
-		rest = filepath.Join(filepath.Base(dir), rest)
+// look follows p, whose folder is free of links.
+func look(p string) spot {
+	info, err := os.Lstat(p)
+	if err != nil {
+		return spot{real: p}
 	}
+	if info.Mode()&os.ModeSymlink != 0 {
+		real, err := filepath.EvalSymlinks(p)
+		if err != nil {
+			return spot{real: p} // leads nowhere
+		}
+		return look(real)
+	}
+	id, ok := identityOf(info)
+	if !ok {
+		return spot{real: p}
+	}
+	return spot{real: p, id: &id}
 }
 
 // isFile tells whether p is a file, or nothing yet.

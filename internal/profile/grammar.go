@@ -123,7 +123,7 @@ func (a *access) matchFields() []field {
 	return []field{
 		{"services", list{&a.services, false, name}, false, "Services, matched whole."},
 		{"service_prefixes", list{&a.servicePrefixes, false, name}, false, "Beginnings of services."},
-		{"accounts", list{&a.accounts, false, kind{expand: expanded, empty: true, after: notEveryone}}, false, "Accounts, matched whole; `\"*\"` is every account and none. A rule that matches by service needs this or `account_prefixes`."},
+		{"accounts", list{&a.accounts, false, kind{expand: expanded, empty: true}}, false, "Accounts, matched whole; `\"*\"` is every account and none. A rule that matches by service needs this or `account_prefixes`."},
 		{"account_prefixes", list{&a.accountPrefixes, false, name}, false, "Beginnings of accounts."},
 		{"servers", list{&a.servers, false, name}, false, "Servers of internet passwords."},
 		{"protocols", list{&a.protocols, false, kind{}}, false, "Protocols of internet passwords."},
@@ -183,14 +183,6 @@ func (a *access) noOperation() (position, string) {
 		return position{}, ""
 	}
 	return position{}, `needs "operations", unless its effect is "deny"`
-}
-
-// notEveryone stops an expansion from turning one account into all.
-func notEveryone(written, expanded string) string {
-	if expanded == "*" && written != "*" {
-		return "expands to \"*\", which must be written out"
-	}
-	return ""
 }
 
 const maxName = 64

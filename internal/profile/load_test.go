@@ -163,6 +163,13 @@ func TestMerge(t *testing.T) {
 	}
 }
 
+func TestDenyEverything(t *testing.T) {
+	got := newPlace(t).mustParse(t, `{"extends": "default", "filesystem": {"deny": ["/"]}, "network": {"unix_sockets": ["/run/s"]}}`)
+	if n := len(got.Filesystem.Read) + len(got.Filesystem.Write) + len(got.Network.UnixSockets); n > 0 {
+		t.Errorf("%d paths are left", n)
+	}
+}
+
 func TestOutbound(t *testing.T) {
 	p := newPlace(t)
 	p.named(t, "yes", `{"network": {"outbound": "allow"}}`)

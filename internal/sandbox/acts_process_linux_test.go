@@ -131,6 +131,10 @@ func processActs() map[string]act {
 			b, err := os.ReadFile("/proc/self/status")
 			var set []string
 			for line := range strings.Lines(string(b)) {
+				// The bounding set is not an ordinary user's to change.
+				if strings.HasPrefix(line, "CapBnd") && os.Getuid() != 0 {
+					continue
+				}
 				if strings.HasPrefix(line, "Cap") && !strings.HasSuffix(strings.TrimSpace(line), "0000000000000000") {
 					set = append(set, strings.TrimSpace(line))
 				}

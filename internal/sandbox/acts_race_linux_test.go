@@ -51,6 +51,13 @@ func (t *tally) add(fd int, err error) {
 	}
 }
 
+// both reports whether the race has gone both ways.
+func (t *tally) both() bool { return t.endpoint+t.other > 0 && t.bus+t.refused > 0 }
+
+// more says whether a race goes on: at least rounds, and on a busy machine until
+// it has gone both ways.
+func more(i, rounds int, both bool) bool { return i < rounds || !both && i < 30*rounds }
+
 func (t *tally) String() string {
 	return fmt.Sprintf("%d %d %d %d", t.endpoint, t.bus, t.refused, t.other)
 }
@@ -73,7 +80,7 @@ func flipAddress(a []string) (string, error) {
 		}
 	})
 	var t tally
-	for range rounds {
+	for i := 0; more(i, rounds, t.both()); i++ {
 		fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0)
 		if err != nil {
 			return "", err
@@ -128,7 +135,7 @@ func flipDescriptor(a []string) (string, error) {
 		}
 	})
 	counts := map[string]int{}
-	for range rounds {
+	for i := 0; more(i, rounds, counts["other"] > 0 && counts["refused"]+counts["reached"] > 0); i++ {
 		switch err := rawConnect(number, rawUnix(a[1])); {
 		case err == nil:
 			counts["reached"]++
@@ -165,7 +172,7 @@ func flipLink(a []string) (string, error) {
 		errs <- nil
 	}()
 	var t tally
-	for range rounds {
+	for i := 0; more(i, rounds, t.both()); i++ {
 		fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0)
 		if err != nil {
 			return "", err

@@ -21,9 +21,16 @@ func TestStopAndContinue(t *testing.T) {
 	for how, stop := range map[string]string{"by itself": "kill -STOP $$", "its group": "kill -TSTP 0", "from the terminal": "echo waiting >waiting"} {
 		t.Run(how, func(t *testing.T) {
 			s, dir := stageScene(t)
-			s.shell(`trap 'echo int >>ints' INT; echo $PPID $$ >pids.tmp; mv pids.tmp pids; ` + stop + `
-				while ! [ -e on ]; do sleep 0.01; done; echo yes >went
-				while ! [ -s ints ]; do sleep 0.01; done; exit 5`)
+			// Without forks after the first lines: a shell that waits for a vfork
+			// does not stop.
+			s.shell(`trap 'echo int >>ints; exit 5' INT; echo $PPID $$ >pids.tmp; mv pids.tmp pids; ` + stop + `
+				read x <on; echo yes >went; read x <never; exit 6`)
+			on, never := fifo(t, filepath.Join(dir, "ws", "on")), fifo(t, filepath.Join(dir, "ws", "never"))
+			defer func() {
+				if err := errors.Join(on.Close(), never.Close()); err != nil {
+					t.Error(err)
+				}
+			}()
 			term := interactive(t, &s)
 			ws := filepath.Join(dir, "ws")
 			exists := func(f string) func() bool {
@@ -41,7 +48,7 @@ func TestStopAndContinue(t *testing.T) {
 				typeKeys(t, term, "\x1a")
 			}
 			until(t, "stop", func() bool { return state(supervisor) == 'T' && state(command) == 'T' })
-			if err := os.WriteFile(filepath.Join(ws, "on"), nil, 0o600); err != nil {
+			if _, err := on.WriteString("\n"); err != nil {
 				t.Fatal(err)
 			}
 			if exists("went")() {
@@ -64,6 +71,19 @@ func TestStopAndContinue(t *testing.T) {
 			}
 		})
 	}
+}
+
+// fifo makes a pipe with a name and holds both ends, so that no open waits.
+func fifo(t *testing.T, path string) *os.File {
+	t.Helper()
+	if err := unix.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
 }
 
 // interactive starts a shell on a terminal of its own and a supervisor in it.

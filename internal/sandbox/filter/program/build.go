@@ -2,6 +2,8 @@ package program
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -55,6 +57,9 @@ func Number(arch Arch, call string) (uint32, bool) {
 	}
 	return uint32(v), v >= 0
 }
+
+// Calls lists every call that has a number here, in order.
+func Calls() []string { return slices.Sorted(maps.Keys(numbers())) }
 
 // Build writes the filter for arch. Without udp, internet datagram sockets
 // cannot be made.

@@ -1,0 +1,73 @@
+package mediate
+
+import (
+	"slices"
+	"testing"
+)
+
+func TestPolicy(t *testing.T) {
+	p := Policy{
+		Endpoints: "/run/k/ep", Sockets: []string{"/run/docker.sock", "/run/k/control"},
+		Writable: []string{"/ws", "/home/u"}, Protected: []string{"/run/k", "/home/u/.config/keyhole"},
+	}
+	for name, want := range map[string]bool{
+		"/run/k/ep/s": true, "/run/k/ep/sub/s": true, "/run/docker.sock": true, "/ws/s": true, "/ws/a/b": true,
+		"/home/u/.cache/s": true,
+
+		"/run/k/ep": false, "/run/k/ep2/s": false, "/run/k/control": false, "/run/docker.sock2": false,
+		"/run/docker.sock/x": false, "/ws": false, "/wsx/s": false, "/home/u/.config/keyhole/s": false,
+		"/home/u/.config/keyhole": false, "": false, "/": false, "ws/s": false, "(unreachable)/ws/s": false,
+		"/run/user/1/bus": false,
+	} {
+		if got := p.allows(name); got != want {
+			t.Errorf("%q: %v", name, got)
+		}
+	}
+	if (&Policy{}).allows("/x") {
+		t.Error("the zero policy allows")
+	}
+	if !(&Policy{Writable: []string{"/"}}).allows("/x") {
+		t.Error("everything is below the root")
+	}
+}
+
+func TestListening(t *testing.T) {
+	const tcp = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n" +
+		"   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000  0 0 111 1 x 100 0 0 10 0\n" +
+		"   1: 0100007F:1F90 0100007F:9999 01 00000000:00000000 00:00000000 00000000  0 0 222 1 x 100 0 0 10 0\n" +
+		"   2: 00000000:1F91 00000000:0000 0A 00000000:00000000 00:00000000 00000000  0 0 333 1 x 100 0 0 10 0\n" +
+		"   3: 00000000000000000000000000000000:1F90 00000000000000000000000000000000:0000 0A 0:0 0:0 0  0 0 444 1\n"
+	if got := listening([]byte(tcp), 8080); !slices.Equal(got, []uint64{111, 444}) {
+		t.Errorf("%v", got)
+	}
+	if got := listening([]byte(tcp), 80); len(got) != 0 {
+		t.Errorf("%v", got)
+	}
+}
+
+func TestListeningAs(t *testing.T) {
+	const unix = "Num       RefCount Protocol Flags    Type St Inode Path\n" +
+		"0000000000000000: 00000002 00000000 00010000 0001 01 111 @name\n" +
+		"0000000000000000: 00000003 00000000 00000000 0001 03 222 @name\n" +
+		"0000000000000000: 00000002 00000000 00010000 0001 01 333 @name2\n" +
+		"0000000000000000: 00000002 00000000 00010000 0001 01 444 /tmp/name\n" +
+		"0000000000000000: 00000002 00000000 00010000 0001 01 555 @a@b\n" +
+		"0000000000000000: 00000002 00000000 00010000 0001 01 666\n"
+	for name, want := range map[string][]uint64{"name": {111}, "name2": {333}, "a\x00b": {555}, "a@b": {555}, "tmp/name": nil, "": nil, "x": nil} {
+		if got := listeningAs([]byte(unix), name); !slices.Equal(got, want) {
+			t.Errorf("%q: %v, want %v", name, got, want)
+		}
+	}
+}
+
+// Whoever is not known to be ours is not.
+func TestOwnershipIsForeignByDefault(t *testing.T) {
+	var o owner
+	if o != foreign {
+		t.Error("the zero owner is not foreign")
+	}
+	var v reach
+	if v != never {
+		t.Error("the zero reach is not never")
+	}
+}

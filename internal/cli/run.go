@@ -140,7 +140,7 @@ func (f *runFlags) config(env *Env, argv []string) (session.Config, error) {
 		return session.Config{}, err
 	}
 	dirs := profile.UserDirs(env.Getenv, env.UID)
-	vars := profile.Vars{Home: env.Getenv("HOME"), User: env.Getenv("USER"), Workspace: ws}
+	vars := profile.UserVars(env.Getenv, env.UID, ws)
 	p, err := profile.Load(f.profile, dirs, vars)
 	if err != nil {
 		return session.Config{}, &Failure{Code: ExitFailure, Err: err, Hint: "'keyhole profile list' shows the profiles there are"}

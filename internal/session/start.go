@@ -83,10 +83,10 @@ func (r *run) spec(path string, env []string) *sandbox.Spec {
 		s.Sockets = append(s.Sockets, p.Path)
 	}
 	for _, p := range cfg.Profile.Filesystem.Read {
-		s.Grants = append(s.Grants, sandbox.Grant{Path: p.Path, Access: sandbox.Read, Optional: p.Optional})
+		s.Grants = append(s.Grants, sandbox.Grant{Path: p.Path, Access: sandbox.Read, Optional: true})
 	}
 	for _, p := range cfg.Profile.Filesystem.Write {
-		s.Grants = append(s.Grants, sandbox.Grant{Path: p.Path, Access: sandbox.Write, Optional: p.Optional})
+		s.Grants = append(s.Grants, sandbox.Grant{Path: p.Path, Access: sandbox.Write, Optional: true})
 	}
 	for _, p := range cfg.ReadPaths {
 		s.Grants = append(s.Grants, sandbox.Grant{Path: p, Access: sandbox.Read})

@@ -16,7 +16,7 @@ type document struct {
 	description text
 	extends     []text
 	access      []access
-	filesystem  struct{ read, write, deny []text }
+	filesystem  struct{ read, write, deny, files, folders []text }
 	network     struct {
 		outbound text
 		loopback []number
@@ -70,6 +70,8 @@ func (d *document) filesystemFields() []field {
 	return []field{
 		{"read", list{&d.filesystem.read, false, p}, false, "Files, or directories with all below them, that may be read and executed."},
 		{"write", list{&d.filesystem.write, false, p}, false, "The same, to be changed as well."},
+		{"create_files", list{&d.filesystem.files, false, p}, false, "The same as `write`; a file that is missing is made before the command starts. It is empty, or `{}` if its name ends in `.json`. For programs that keep a single file where they may not create one."},
+		{"create_folders", list{&d.filesystem.folders, false, p}, false, "The same as `write`; a folder that is missing is made before the command starts."},
 		{"deny", list{&d.filesystem.deny, false, p}, false, "Takes away what an extended profile grants at or below these paths. A path strictly below a grant is an error: a grant covers all below it."},
 	}
 }

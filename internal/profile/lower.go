@@ -21,6 +21,13 @@ func (d *document) addTo(p *Profile) {
 	}
 	p.Filesystem.Read = d.addPaths(p.Filesystem.Read, d.filesystem.read)
 	p.Filesystem.Write = d.addPaths(p.Filesystem.Write, d.filesystem.write)
+	for _, made := range []struct {
+		to   *[]Path
+		from []text
+	}{{&p.Filesystem.CreateFiles, d.filesystem.files}, {&p.Filesystem.CreateFolders, d.filesystem.folders}} {
+		*made.to = d.addPaths(*made.to, made.from)
+		p.Filesystem.Write = d.addPaths(p.Filesystem.Write, made.from)
+	}
 	p.Filesystem.Deny = d.addPaths(p.Filesystem.Deny, d.filesystem.deny)
 	p.Network.UnixSockets = d.addPaths(p.Network.UnixSockets, d.network.sockets)
 	for _, n := range d.network.loopback {

@@ -22,6 +22,8 @@ func merge(docs []*document) *Profile {
 	}
 	p.Filesystem.Read = slices.DeleteFunc(p.Filesystem.Read, denied)
 	p.Filesystem.Write = slices.DeleteFunc(p.Filesystem.Write, denied)
+	p.Filesystem.CreateFiles = slices.DeleteFunc(p.Filesystem.CreateFiles, denied)
+	p.Filesystem.CreateFolders = slices.DeleteFunc(p.Filesystem.CreateFolders, denied)
 	p.Network.UnixSockets = slices.DeleteFunc(p.Network.UnixSockets, denied)
 	return p
 }

@@ -42,6 +42,10 @@ type Path struct {
 // are taken out when profiles are merged.
 type Filesystem struct {
 	Read, Write, Deny []Path
+
+	// CreateFiles and CreateFolders are made before the command starts when they
+	// are missing. They are in Write as well.
+	CreateFiles, CreateFolders []Path
 }
 
 // Network says what may be connected to.

@@ -24,6 +24,8 @@ func (p *Profile) document() *document {
 	}
 	d.filesystem.read = pathTexts(p.Filesystem.Read)
 	d.filesystem.write = pathTexts(p.Filesystem.Write)
+	d.filesystem.files = pathTexts(p.Filesystem.CreateFiles)
+	d.filesystem.folders = pathTexts(p.Filesystem.CreateFolders)
 	d.filesystem.deny = pathTexts(p.Filesystem.Deny)
 	d.network.outbound = word(p.Network.Outbound.String())
 	d.network.sockets = pathTexts(p.Network.UnixSockets)

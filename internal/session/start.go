@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"keyhole/internal/policy"
+	"keyhole/internal/profile"
 	"keyhole/internal/sandbox"
 	"keyhole/internal/secret"
 )
@@ -38,7 +39,36 @@ func (r *run) check() error {
 	for _, p := range cfg.Profile.Missing() {
 		cfg.Notice(fmt.Sprintf("%s: %s does not exist, so it is not granted", p.Source, secret.Printable(p.Path)))
 	}
-	return cfg.Profile.Check(cfg.Dirs, cfg.Vars)
+	if err := cfg.Profile.Check(cfg.Dirs, cfg.Vars); err != nil {
+		return err
+	}
+	return makeMissing(cfg.Profile.Filesystem)
+}
+
+// makeMissing makes the files and folders that a program keeps where it may not
+// create any.
+func makeMissing(fs profile.Filesystem) error {
+	for _, p := range fs.CreateFolders {
+		if err := os.Mkdir(p.Path, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+			return fmt.Errorf("%s: making folder: %w", p.Source, err)
+		}
+	}
+	for _, p := range fs.CreateFiles {
+		f, err := os.OpenFile(p.Path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if errors.Is(err, os.ErrExist) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("%s: making file: %w", p.Source, err)
+		}
+		if strings.HasSuffix(p.Path, ".json") {
+			_, err = f.WriteString("{}\n") // an empty one is no JSON
+		}
+		if err = errors.Join(err, f.Close()); err != nil {
+			return fmt.Errorf("%s: making file: %w", p.Source, err)
+		}
+	}
+	return nil
 }
 
 // start starts the command, confined.

@@ -142,5 +142,5 @@ func runFolderFinding(s session.Survey) finding {
 	}
 	return finding{About: "run folder", Found: s.RunFolderErr.Error(),
 		Means: "a run keeps its sockets there, so nothing is run",
-		Fix:   fmt.Sprintf("sudo rm -rf %s && mkdir -m 700 %s", s.RunFolder, s.RunFolder)}
+		Fix:   fmt.Sprintf("rm -rf %s && mkdir -m 700 %s", s.RunFolder, s.RunFolder)}
 }

@@ -111,15 +111,33 @@ func (l *Log) commitLocked(batch []*pending) {
 		for r, seq := range before {
 			r.seq = seq
 		}
-	} else if err = l.file.sync(); err != nil {
-		// A later sync may succeed without having written these pages, so this
-		// file cannot be believed again.
-		err = fmt.Errorf("syncing audit log: %w", err)
-		l.dead = err
+	} else if decides(batch) {
+		if err = l.file.sync(); err != nil {
+			// A later sync may succeed without having written these pages, so
+			// this file cannot be believed again.
+			err = fmt.Errorf("syncing audit log: %w", err)
+			l.dead = err
+		}
 	}
 	for _, p := range batch {
 		p.done, p.err = true, err
 	}
+}
+
+// decides tells whether something may be released on the strength of a batch.
+// The begin, the end and the counts of a run are written as well, but nothing
+// waits for the disk: what a power cut takes of them released nothing.
+func decides(batch []*pending) bool {
+	for _, p := range batch {
+		for _, r := range p.records {
+			switch r.Kind {
+			case Start, End, Repeats:
+			default:
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func (l *Log) encodeLocked(batch []*pending, before map[*Recorder]int64) ([]byte, error) {

@@ -186,7 +186,6 @@ func typeAt(t *testing.T, typed string) (screen, out string, code int, echo bool
 		t.Fatal(err)
 	}
 	defer master.Close()
-	defer tty.Close()
 	var stdout strings.Builder
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestAskHelper$")
 	cmd.Env = append(os.Environ(), askEnv+"=1")
@@ -195,7 +194,16 @@ func typeAt(t *testing.T, typed string) (screen, out string, code int, echo bool
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	screen = readUntil(t, master, "Prompt: ")
+	shown := watch(master)
+	defer func() {
+		// The last holder closes the terminal: the watcher sees its end.
+		if err := tty.Close(); err != nil {
+			t.Error(err)
+		}
+		for range shown {
+		}
+	}()
+	screen = readUntil(shown, "Prompt: ")
 	if _, err := io.WriteString(master, typed); err != nil {
 		t.Fatal(err)
 	}
@@ -207,27 +215,44 @@ func typeAt(t *testing.T, typed string) (screen, out string, code int, echo bool
 	if _, err := io.WriteString(master, "echo-probe\n"); err != nil {
 		t.Fatal(err)
 	}
-	rest := readUntil(t, master, "echo-probe")
+	rest := readUntil(shown, "echo-probe")
 	return screen + rest, stdout.String(), cmd.ProcessState.ExitCode(), strings.Contains(rest, "echo-probe")
 }
 
-// readUntil reads from the terminal until text has come or a time that is ample
-// has passed.
-func readUntil(t *testing.T, master *os.File, text string) string {
-	t.Helper()
-	if err := master.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
-		t.Fatal(err)
-	}
-	var got []byte
-	buf := make([]byte, 256)
-	for !strings.Contains(string(got), text) {
-		n, err := master.Read(buf)
-		got = append(got, buf[:n]...)
-		if err != nil {
-			return string(got)
+// watch passes on what a terminal shows, until it is closed. The descriptor
+// blocks, so that a deadline on it would do nothing.
+func watch(master *os.File) <-chan string {
+	shown := make(chan string)
+	go func() {
+		defer close(shown)
+		buf := make([]byte, 256)
+		for {
+			n, err := master.Read(buf)
+			if err != nil {
+				return
+			}
+			shown <- string(buf[:n])
+		}
+	}()
+	return shown
+}
+
+// readUntil collects until text is there or a time that is ample has passed.
+func readUntil(shown <-chan string, text string) string {
+	late := time.After(10 * time.Second)
+	got := ""
+	for !strings.Contains(got, text) {
+		select {
+		case s, ok := <-shown:
+			if !ok {
+				return got
+			}
+			got += s
+		case <-late:
+			return got
 		}
 	}
-	return string(got)
+	return got
 }
 
 func TestAskWithoutATerminal(t *testing.T) {

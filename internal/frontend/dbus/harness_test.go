@@ -54,6 +54,17 @@ func (s *store) Unlock(ctx context.Context, _ []string) error {
 	}
 }
 
+// does is what the person does about the next dialog. An answer that nobody took is a fault
+// of the test.
+func (s *store) does(t testing.TB, answer error) {
+	t.Helper()
+	select {
+	case s.dialog <- answer:
+	default:
+		t.Fatal("no dialog was shown since the last answer")
+	}
+}
+
 // person answers questions with what the test puts in.
 type person struct{ answers chan policy.Answer }
 

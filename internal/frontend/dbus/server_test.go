@@ -272,7 +272,7 @@ func TestLockedStore(t *testing.T) {
 	c.refused(c.call(prompt, ifacePrompt, "Prompt", "s", text("")), nameFailed)
 	other := e.dial(t)
 	other.refused(other.call(prompt, ifacePrompt, "Dismiss", "", none), nameNoSuchObject)
-	e.store.dialog <- nil
+	e.store.does(t, nil)
 	dismissed, sig, d := c.completed(prompt)
 	if got := d.paths(); dismissed || sig != "ao" || !slices.Equal(got, locked) {
 		t.Errorf("completed %v %s %v", dismissed, sig, got)
@@ -319,7 +319,7 @@ func TestLockedStoreDismissed(t *testing.T) {
 			t.Errorf("path %s", path)
 		}
 		prompt := d.path()
-		e.store.dialog <- secret.ErrDismissed
+		e.store.does(t, secret.ErrDismissed)
 		c.ok(c.call(prompt, ifacePrompt, "Prompt", "s", text("")))
 		dismissed, sig, d := c.completed(prompt)
 		if path := d.path(); !dismissed || sig != "o" || path != noObject || e.store.mem.Len() != 1 {
@@ -337,7 +337,7 @@ func TestLockedStoreWrites(t *testing.T) {
 	d := c.ok(c.create(loginPath, s, "L", "new", false, "service", "mine", "username", "n"))
 	d.path()
 	prompt := d.path()
-	e.store.dialog <- nil
+	e.store.does(t, nil)
 	c.ok(c.call(prompt, ifacePrompt, "Prompt", "s", text("")))
 	dismissed, sig, d := c.completed(prompt)
 	item := d.path()
@@ -346,7 +346,7 @@ func TestLockedStoreWrites(t *testing.T) {
 	}
 	e.store.mem.SetLocked(true)
 	prompt = c.ok(c.call(item, ifaceItem, "Delete", "", none)).path()
-	e.store.dialog <- nil
+	e.store.does(t, nil)
 	c.ok(c.call(prompt, ifacePrompt, "Prompt", "s", text("")))
 	if dismissed, sig, d := c.completed(prompt); dismissed || sig != "s" || d.str() != "" || e.store.mem.Len() != 1 {
 		t.Errorf("completed %v %s, %d items", dismissed, sig, e.store.mem.Len())

@@ -32,7 +32,7 @@ func (d *demo) attemptBroker(ctx context.Context, rows []demoRow) (results, erro
 		return nil, err
 	}
 	cfg.Dirs = profile.UserDirs(env.Getenv, env.UID)
-	cfg.Stdin, cfg.Stdout, cfg.Unconfined = in, out, true
+	cfg.Streams.Stdin, cfg.Streams.Stdout, cfg.Unconfined = in, out, true
 	if _, err := session.Run(ctx, cfg); err != nil {
 		return nil, runFailure(err)
 	}

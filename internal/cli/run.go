@@ -90,14 +90,15 @@ func (f *runFlags) register(c *cobra.Command) {
 }
 
 func runCommand(ctx context.Context, env *Env, f *runFlags, argv []string) error {
+	// The process that will be the command comes up while we find out what it
+	// may do.
+	boot := sandbox.Boot(env.streams())
+	defer boot.Cancel()
 	cfg, err := f.config(env, argv)
 	if err != nil {
 		return err
 	}
-	return runSession(ctx, cfg)
-}
-
-func runSession(ctx context.Context, cfg session.Config) error {
+	cfg.Boot = boot
 	res, err := session.Run(ctx, cfg)
 	if err != nil {
 		return runFailure(err)
@@ -151,8 +152,8 @@ func (f *runFlags) config(env *Env, argv []string) (session.Config, error) {
 	cfg := session.Config{
 		Profile: p, Vars: vars, Dirs: dirs,
 		Argv: argv, Dir: env.Dir, Environ: env.Environ, Pass: f.pass, ReadPaths: f.readPaths,
-		Stdin: env.Stdin, Stdout: file(env.Stdout), Stderr: file(env.Stderr),
-		UID: env.UID,
+		Streams: env.streams(),
+		UID:     env.UID,
 		Store: session.StoreConfig{
 			Kind: f.store, SealedFile: f.storeFile,
 			Key: storeKey(env, f.identity),
@@ -199,8 +200,11 @@ func (f *runFlags) folder(env *Env) (string, error) {
 	return filepath.EvalSymlinks(ws)
 }
 
-// file is the file behind a stream, so that the command can have it directly.
-func file(w any) *os.File {
-	f, _ := w.(*os.File)
-	return f
+// streams are the files behind env's streams, so that the command can have them
+// directly.
+func (env *Env) streams() sandbox.Streams {
+	s := sandbox.Streams{Stdin: env.Stdin}
+	s.Stdout, _ = env.Stdout.(*os.File)
+	s.Stderr, _ = env.Stderr.(*os.File)
+	return s
 }

@@ -286,7 +286,7 @@ func getItem(ctx context.Context, env *Env, s *session.Sealed, p *pick) error {
 	if _, err := env.Stdout.Write(v.Expose()); err != nil {
 		return fail("", "writing to standard output: %w", err)
 	}
-	if out := file(env.Stdout); out != nil && term.IsTerminal(int(out.Fd())) {
+	if out := env.streams().Stdout; out != nil && term.IsTerminal(int(out.Fd())) {
 		fmt.Fprintln(out)
 	}
 	return nil

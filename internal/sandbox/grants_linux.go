@@ -53,41 +53,92 @@ func readlink(path string) (string, error) {
 	return string(buf[:max(n, 0)]), err
 }
 
-// canonical resolves as much of path as exists.
-func canonical(path string) (string, error) {
-	o, err := openPath(path)
-	if err == nil {
-		return o.name, unix.Close(o.fd)
-	}
-	if path == "/" || !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.ENOTDIR) && !errors.Is(err, unix.EACCES) {
-		return "", err
-	}
-	parent, err := canonical(filepath.Dir(path))
-	return filepath.Join(parent, filepath.Base(path)), err
+// spot is a path as far as it exists: its canonical name, whether there is
+// anything, and what.
+type spot struct {
+	name  string
+	there bool
+	id    identity
 }
 
 // guarded knows what no grant may cover: by name, and by the identity of every
-// folder above, since a bind mount gives a folder a second name.
+// folder above, since a bind mount gives a folder a second name. It looks at
+// each path once: the same few folders lie above most of them.
 type guarded struct {
 	names []string
 	above map[identity]string
-	seen  map[string]bool
+	spots map[string]spot
+}
+
+func newGuarded() *guarded {
+	return &guarded{above: map[identity]string{}, spots: map[string]spot{}}
 }
 
 func (g *guarded) add(path string) error {
-	name, err := canonical(path)
+	s, err := g.spot(path)
 	if err != nil {
 		return fmt.Errorf("protected path %s: %w", path, err)
 	}
-	g.names = append(g.names, name)
-	for dir := name; !g.seen[dir]; dir = filepath.Dir(dir) {
-		g.seen[dir] = true
-		var st unix.Stat_t
-		if unix.Stat(dir, &st) == nil {
-			g.above[identity{uint64(st.Dev), st.Ino}] = name
+	g.names = append(g.names, s.name)
+	for dir := s.name; ; dir = filepath.Dir(dir) {
+		if s := g.spots[dir]; s.there {
+			if _, ok := g.above[s.id]; ok {
+				return nil // as is all above it
+			}
+			g.above[s.id] = g.names[len(g.names)-1]
+		}
+		if dir == "/" {
+			return nil
 		}
 	}
-	return nil
+}
+
+// spot resolves as much of path as exists. Below what is not there it does not
+// look.
+func (g *guarded) spot(path string) (spot, error) {
+	if s, ok := g.spots[path]; ok {
+		return s, nil
+	}
+	parent := spot{there: true}
+	if path != "/" {
+		var err error
+		if parent, err = g.spot(filepath.Dir(path)); err != nil {
+			return spot{}, err
+		}
+	}
+	s := spot{name: filepath.Join(parent.name, filepath.Base(path))}
+	if parent.there {
+		var err error
+		if s, err = g.look(s.name); err != nil {
+			return spot{}, err
+		}
+	}
+	g.spots[path] = s
+	return s, nil
+}
+
+// look examines a path whose folder is canonical.
+func (g *guarded) look(path string) (spot, error) {
+	var st unix.Stat_t
+	switch err := unix.Lstat(path, &st); {
+	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENOTDIR), errors.Is(err, unix.EACCES):
+		return spot{name: path}, nil
+	case err != nil:
+		return spot{}, err
+	}
+	if st.Mode&unix.S_IFMT == unix.S_IFLNK {
+		return g.follow(path)
+	}
+	return spot{name: path, there: true, id: identity{uint64(st.Dev), st.Ino}}, nil
+}
+
+// follow examines a link. One that leads nowhere is taken by its own name.
+func (g *guarded) follow(path string) (spot, error) {
+	to, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return spot{name: path}, nil
+	}
+	return g.spot(to)
 }
 
 // covered returns the protected path that o gives away, or "".
@@ -112,7 +163,7 @@ type plan struct {
 // makePlan opens every path of s once; what it opened is what is granted.
 func makePlan(s *Spec, abi int) (plan, error) {
 	var p plan
-	guard := guarded{above: map[identity]string{}, seen: map[string]bool{}}
+	guard := newGuarded()
 	for _, path := range s.Protected {
 		if err := guard.add(path); err != nil {
 			return p, err
@@ -134,11 +185,11 @@ func makePlan(s *Spec, abi int) (plan, error) {
 		UDP: s.Network.UDP, AbstractOwn: s.Network.AbstractOwn,
 	}
 	for _, g := range s.Grants {
-		if err := p.grant(g, &guard); err != nil {
+		if err := p.grant(g, guard); err != nil {
 			return p, errors.Join(fmt.Errorf("granting %s: %w", g.Path, err), rules.Close())
 		}
 	}
-	if err := p.sockets(s); err != nil {
+	if err := p.sockets(s, guard); err != nil {
 		return p, errors.Join(err, rules.Close())
 	}
 	return p, nil
@@ -168,21 +219,21 @@ func (p *plan) grant(g Grant, guard *guarded) error {
 }
 
 // sockets fills the tables that are looked up by canonical path.
-func (p *plan) sockets(s *Spec) error {
+func (p *plan) sockets(s *Spec, guard *guarded) error {
 	for _, path := range s.Sockets {
-		name, err := canonical(path)
+		at, err := guard.spot(path)
 		if err != nil {
 			return fmt.Errorf("socket %s: %w", path, err)
 		}
-		p.policy.Sockets = append(p.policy.Sockets, name)
+		p.policy.Sockets = append(p.policy.Sockets, at.name)
 	}
 	p.policy.Redirect = maps.Clone(s.Redirect)
 	for path, to := range s.Redirect {
-		name, err := canonical(path)
+		at, err := guard.spot(path)
 		if err != nil {
 			return fmt.Errorf("socket %s: %w", path, err)
 		}
-		p.policy.Redirect[name] = to
+		p.policy.Redirect[at.name] = to
 	}
 	return nil
 }

@@ -22,6 +22,7 @@ import (
 const (
 	asSupervisor = "KEYHOLE_TEST_SUPERVISOR"
 	asActor      = "KEYHOLE_TEST_ACTS"
+	asInspector  = "KEYHOLE_TEST_INSPECT"
 )
 
 // scene is the world a supervisor sets up, as JSON in its environment.
@@ -46,7 +47,7 @@ func (s *spec) full() *sandbox.Spec {
 		Path: s.Path, Dir: s.Dir, EndpointDir: s.EndpointDir, Probe: s.Probe, Argv: s.Argv,
 		Env: append(s.Env, "SUPERVISOR="+strconv.Itoa(os.Getpid())), Protected: s.Protected,
 		Sockets: s.Sockets, Grants: s.Grants, Redirect: s.Redirect, Network: s.Network,
-		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+		Streams: sandbox.Streams{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr},
 	}
 }
 
@@ -54,6 +55,8 @@ func TestMain(m *testing.M) {
 	switch {
 	case os.Getenv(asSupervisor) != "":
 		os.Exit(supervisor(os.Getenv(asSupervisor)))
+	case os.Getenv(asInspector) != "":
+		os.Exit(inspector())
 	case os.Getenv(asActor) != "":
 		os.Exit(actor())
 	}
@@ -98,6 +101,27 @@ func supervisor(text string) int {
 		return 98
 	}
 	return status.Code
+}
+
+func inspector() int {
+	err := outer(os.Getenv("OUTER"))
+	if err == nil {
+		err = json.NewEncoder(os.Stdout).Encode(sandbox.Inspect())
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 99
+	}
+	return 0
+}
+
+func readReport(t *testing.T, b []byte) sandbox.Report {
+	t.Helper()
+	var r sandbox.Report
+	if err := json.Unmarshal(b, &r); err != nil {
+		t.Fatalf("%v: %s", err, b)
+	}
+	return r
 }
 
 // endpoint answers E to everybody: what connects to it can tell where it is.

@@ -34,13 +34,12 @@ func (e *NotStarted) Unwrap() error { return e.Err }
 // none. Paths are absolute and clean; a path that does not exist is skipped when
 // its grant says Optional, else it is an error.
 type Spec struct {
-	Path  string   // the program
-	Argv  []string // with argv[0]
-	Env   []string // the whole environment
-	Dir   string
-	Stdin *os.File // nil: /dev/null, as for the others
-	Stdout,
-	Stderr *os.File
+	Path string   // the program
+	Argv []string // with argv[0]
+	Env  []string // the whole environment
+	Dir  string
+	Boot *Booting // from Boot, or nil; with it the streams are Boot's
+	Streams
 
 	Grants    []Grant
 	Protected []string // no grant may cover one of these: Start refuses
@@ -55,6 +54,11 @@ type Spec struct {
 
 	// OnDenied hears of refused connects; it must not block. May be nil.
 	OnDenied func(Denied)
+}
+
+// Streams are the command's standard files; nil is /dev/null.
+type Streams struct {
+	Stdin, Stdout, Stderr *os.File
 }
 
 // Access is what a grant allows. The zero Access is none.
@@ -91,6 +95,18 @@ type Denied struct {
 type Process struct {
 	impl process
 }
+
+// Booting is a process that waits to become a confined command: it takes longer
+// to come up than its caller takes to find out what to run.
+type Booting struct {
+	impl booting
+}
+
+// Boot starts one. It must be given to Start or be cancelled.
+func Boot(s Streams) *Booting { return &Booting{impl: boot(s)} }
+
+// Cancel ends it, unless Start has taken it.
+func (b *Booting) Cancel() { b.impl.cancel() }
 
 // Start builds the sandbox and starts the command in it. The caller must be the
 // only one in this process that waits for children, and must call Wait.

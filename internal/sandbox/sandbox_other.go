@@ -18,6 +18,13 @@ func (process) pid() int              { return 0 }
 func (process) wait() (Status, error) { return Status{}, errHere() }
 func (process) kill()                 {}
 
+// booting is empty as well.
+type booting struct{}
+
+func boot(Streams) booting { return booting{} }
+
+func (booting) cancel() {}
+
 func start(context.Context, *Spec) (*Process, error) { return nil, errHere() }
 
 func harden() error { return nil }

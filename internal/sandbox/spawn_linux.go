@@ -117,7 +117,7 @@ func (c child) release() error {
 
 // stdio gives the child's three standard descriptors; null is opened for those
 // that are nil and must be closed by the caller.
-func stdio(s *Spec) (fds [3]uintptr, null *os.File, err error) {
+func stdio(s Streams) (fds [3]uintptr, null *os.File, err error) {
 	for i, f := range []*os.File{s.Stdin, s.Stdout, s.Stderr} {
 		if f == nil && null == nil {
 			if null, err = os.OpenFile(os.DevNull, os.O_RDWR, 0); err != nil {

@@ -27,35 +27,86 @@ type forced struct {
 
 func start(ctx context.Context, s *Spec) (*Process, error) { return startWith(ctx, s, forced{}) }
 
-// startWith has the stage boot on one processor while the ruleset is built on
-// the other: a Go program takes longer to start than thirty paths to open.
+// booting is a run whose stage is on its way.
+type booting struct {
+	run  *run
+	null *os.File // opened for streams that are nil
+	err  error
+	used *bool
+}
+
+// boot has the stage come up on one processor while the caller goes on.
+func boot(s Streams) booting {
+	b := booting{run: newRun(), used: new(bool)}
+	fds, null, err := stdio(s)
+	if b.null, b.err = null, err; err == nil {
+		go b.run.supervise(fds)
+	}
+	return b
+}
+
+func (b booting) cancel() {
+	if *b.used {
+		return
+	}
+	*b.used = true
+	if b.err == nil {
+		b.end(<-b.run.spawned, errors.New("canceled"))
+	}
+}
+
+// end gives up what a stage that will not be a command holds.
+func (b booting) end(c spawned, err error) error {
+	err = b.run.abandon(err)
+	if c.err == nil {
+		err = errors.Join(err, unix.Close(c.socket))
+	}
+	return errors.Join(err, b.closeNull())
+}
+
+func (b booting) closeNull() error {
+	if b.null == nil {
+		return nil
+	}
+	return b.null.Close()
+}
+
+// startWith builds the ruleset while the stage comes up: a Go program takes
+// longer to start than thirty paths to open.
 func startWith(ctx context.Context, s *Spec, f forced) (*Process, error) {
 	abi, err := ready(s)
 	if err != nil {
 		return nil, err
 	}
-	fds, null, err := stdio(s)
-	if err != nil {
-		return nil, err
+	var b booting
+	if s.Boot != nil {
+		b = s.Boot.impl
+	} else {
+		b = boot(s.Streams)
 	}
-	r := newRun()
-	go r.supervise(fds)
+	if *b.used {
+		return nil, errors.New("internal error: what was booted has been used already")
+	}
+	*b.used = true
+	if b.err != nil {
+		return nil, b.err
+	}
+	r := b.run
+	// Not before the fork: each signal costs the runtime two thread switches.
+	go r.forward()
 	p, err := makePlan(s, abi)
-	started := <-r.spawned
+	c := <-r.spawned
 	if err == nil {
-		err = started.err
+		err = c.err
 		if err == nil {
-			err = r.confine(started.child, s, p, f)
+			err = r.confine(c.child, s, p, f)
 		}
 		err = errors.Join(err, p.rules.Close())
 	}
-	if started.err == nil {
-		err = errors.Join(err, unix.Close(started.socket))
-	}
-	if null != nil {
-		err = errors.Join(err, null.Close())
-	}
 	if err != nil {
+		return nil, b.end(c, err)
+	}
+	if err := errors.Join(unix.Close(c.socket), b.closeNull()); err != nil {
 		return nil, r.abandon(err)
 	}
 	r.begin(ctx)

@@ -55,8 +55,6 @@ func (r *run) supervise(fds [3]uintptr) {
 	if err != nil {
 		return
 	}
-	// Not before the fork: each signal costs the runtime two thread switches.
-	go r.forward()
 	r.reap()
 }
 

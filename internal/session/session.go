@@ -32,9 +32,11 @@ type Config struct {
 	Pass      []string // further variable names to pass
 	SetEnv    []string // NAME=VALUE pairs put in last; for the demo and for tests
 	ReadPaths []string // further paths the command may read
-	Stdin     *os.File
-	Stdout    *os.File
-	Stderr    *os.File
+	Streams   sandbox.Streams
+
+	// Boot is what the caller has started already of the command's process, to
+	// save time; its streams count then. Nil: Run does it.
+	Boot *sandbox.Booting
 
 	Store StoreConfig
 

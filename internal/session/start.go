@@ -92,7 +92,7 @@ func (r *run) spec(path string, env []string) *sandbox.Spec {
 	bus := r.dir.bus()
 	s := &sandbox.Spec{
 		Path: path, Argv: cfg.Argv, Env: env, Dir: cfg.Dir,
-		Stdin: cfg.Stdin, Stdout: cfg.Stdout, Stderr: cfg.Stderr,
+		Boot: cfg.Boot, Streams: cfg.Streams,
 		Protected:   cfg.Profile.Protected(cfg.Dirs, cfg.Vars),
 		EndpointDir: r.dir.endpoints(),
 		Probe:       bus,

@@ -14,7 +14,7 @@ type unconfined struct{ cmd *exec.Cmd }
 func startUnconfined(cfg *Config, path string, env []string) (child, error) {
 	cmd := &exec.Cmd{
 		Path: path, Args: cfg.Argv, Env: env, Dir: cfg.Dir,
-		Stdin: cfg.Stdin, Stdout: cfg.Stdout, Stderr: cfg.Stderr,
+		Stdin: cfg.Streams.Stdin, Stdout: cfg.Streams.Stdout, Stderr: cfg.Streams.Stderr,
 	}
 	if err := cmd.Start(); err != nil {
 		return nil, &sandbox.NotStarted{Path: path, Code: 126, Err: err}

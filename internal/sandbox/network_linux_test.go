@@ -1,0 +1,106 @@
+package sandbox_test
+
+import (
+	"net"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"keyhole/internal/sandbox"
+)
+
+func TestNetworkVariants(t *testing.T) {
+	t.Run("no UDP", func(t *testing.T) {
+		w := newWorld(t)
+		w.Spec.Network = sandbox.Network{}
+		w.check(t, []attempt{{"udp", "ok", "EACCES"}, {"tcp 127.0.0.1:LISTED", "ok", "EACCES"}, {"owntcp", "ok", "ok"}})
+	})
+	t.Run("abstract names of its own", func(t *testing.T) {
+		w := newWorld(t)
+		w.Spec.Network = sandbox.Network{AbstractOwn: true}
+		w.check(t, []attempt{{"ownunix @BASE.own", "ok", "ok"}, {"unix @BASE", "B", "EPERM"}, {"unix @BASE.none", "ECONNREFUSED", "EPERM"}})
+	})
+	t.Run("abstract names without leave", func(t *testing.T) {
+		w := newWorld(t)
+		w.check(t, []attempt{{"ownunix @BASE.own", "ok", "EPERM"}})
+	})
+	t.Run("outbound", func(t *testing.T) {
+		w := newWorld(t)
+		w.Spec.Network = sandbox.Network{Outbound: true}
+		list := []attempt{{"nonblock 169.254.169.254:80", "*", "EACCES"}, {"tcp 127.0.0.1:CLOSED", "ok", "EACCES"}}
+		// A service that listens everywhere answers on the outer address too.
+		everywhere := serve(t, "tcp", ":0", "B")
+		for _, ip := range outerAddresses(t) {
+			list = append(list, attempt{"tcp " + net.JoinHostPort(ip, everywhere[strings.LastIndexByte(everywhere, ':')+1:]), "ok", "EACCES"})
+		}
+		w.check(t, list)
+		// There may be no way out here, but it is not for us that it fails.
+		w = newWorld(t)
+		w.Spec.Network = sandbox.Network{Outbound: true}
+		if got := answers(t, supervised(t, &w.scene), []string{"nonblock 192.0.2.1:80"})[0]; got == "EACCES" || got == "EPERM" {
+			t.Errorf("outbound: %s", got)
+		}
+	})
+}
+
+func outerAddresses(t *testing.T) []string {
+	t.Helper()
+	all, err := net.InterfaceAddrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	for _, a := range all {
+		if n, ok := a.(*net.IPNet); ok && n.IP.To4() != nil && n.IP.IsGlobalUnicast() {
+			found = append(found, n.IP.String())
+		}
+	}
+	return found
+}
+
+func TestDeniedConnectsAreReported(t *testing.T) {
+	w := newWorld(t)
+	c := supervised(t, &w.scene)
+	c.Env = append(c.Env, "KEYHOLE_TEST_DENIED=1")
+	bus := filepath.Join(w.dir, "outer", "bus")
+	c.Stdin = strings.NewReader("unix " + bus + "\nunix @none\nnonblock 169.254.169.254:80\nunix " + w.Spec.Probe + "\n")
+	var stderr strings.Builder
+	c.Stderr = &stderr
+	if err := c.Run(); err != nil {
+		t.Fatal(err)
+	}
+	want := "denied " + bus + "\ndenied @none\ndenied 169.254.169.254:80\n"
+	if stderr.String() != want {
+		t.Errorf("%q, want %q", stderr.String(), want)
+	}
+}
+
+func TestInspect(t *testing.T) {
+	for _, c := range []struct {
+		outer                   string
+		fetch, memory, confined bool
+	}{{"", true, true, true}, {"docker", false, true, true}, {"podman", true, false, true}} {
+		cmd := exec.Command("/proc/self/exe")
+		s, _ := stageScene(t)
+		cmd.Path = s.Spec.Path
+		cmd.Env = []string{asInspector + "=yes", "OUTER=" + c.outer}
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		r := readReport(t, out)
+		if r.FetchFD != c.fetch || r.ReadMemory != c.memory || r.Confined != c.confined || !r.Listener || r.Nested || r.LandlockABI < 2 {
+			t.Errorf("outer filter %q: %s", c.outer, out)
+		}
+	}
+	s, _ := stageScene(t)
+	s.Spec.Env = []string{asInspector + "=yes"}
+	out, err := supervised(t, &s).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := readReport(t, out); !r.Nested || r.Confined || len(r.Missing) == 0 {
+		t.Errorf("inside: %s", out)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"keyhole/internal/secret"
 )
@@ -103,21 +104,50 @@ type index struct {
 }
 
 func (f *finder) index(table []protected) *index {
-	x := &index{find: f, above: map[place]protected{}, at: map[place]protected{}}
-	put := func(m map[place]protected, k place, e protected) {
-		if _, ok := m[k]; !ok {
-			m[k] = e
-		}
-	}
+	x := &index{find: f, above: make(map[place]protected, 2*len(table)), at: make(map[place]protected, 2*len(table))}
 	for _, e := range table {
-		for _, k := range f.self(e.path) {
-			put(x.at, k, e)
+		s := f.spot(e.path)
+		put(x.at, place{name: e.path}, e)
+		if s.id != nil {
+			put(x.at, place{id: *s.id}, e)
 		}
-		for _, k := range f.above(e.path) {
-			put(x.above, k, e)
+		x.addAbove(e.path, e)
+		if s.real != e.path {
+			x.addAbove(s.real, e)
 		}
 	}
 	return x
+}
+
+// addAbove notes the folders above p. One that is there already was followed to
+// the top before.
+func (x *index) addAbove(p string, e protected) {
+	for dir := parent(p); dir != p; p, dir = dir, parent(dir) {
+		if !put(x.above, place{name: dir}, e) {
+			return
+		}
+		if s := x.find.spot(dir); s.id != nil {
+			put(x.above, place{id: *s.id}, e)
+		}
+	}
+}
+
+// put keeps the first; it tells whether this was it.
+func put(m map[place]protected, k place, e protected) bool {
+	if _, ok := m[k]; ok {
+		return false
+	}
+	m[k] = e
+	return true
+}
+
+// parent is filepath.Dir for a path that is clean and absolute.
+func parent(p string) string {
+	i := strings.LastIndexByte(p, filepath.Separator)
+	if i <= 0 {
+		return p[:i+1]
+	}
+	return p[:i]
 }
 
 func (x *index) check(g Path) error {

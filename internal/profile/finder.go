@@ -29,7 +29,7 @@ type spot struct {
 }
 
 func newFinder() *finder {
-	return &finder{spots: map[string]spot{}, chain: map[string][]place{}}
+	return &finder{spots: make(map[string]spot, 512), chain: map[string][]place{}}
 }
 
 // covers tells whether top is p or a folder above it, by name or by identity.
@@ -70,7 +70,7 @@ func (f *finder) above(p string) []place {
 
 func (f *finder) parents(p string) []place {
 	var out []place
-	for dir := filepath.Dir(p); dir != p; p, dir = dir, filepath.Dir(dir) {
+	for dir := parent(p); dir != p; p, dir = dir, parent(dir) {
 		out = append(out, f.self(dir)...)
 	}
 	return out
@@ -83,12 +83,17 @@ func (f *finder) spot(p string) spot {
 		return s
 	}
 	s := spot{real: p}
-	if dir := filepath.Dir(p); dir == p {
+	dir := parent(p)
+	if dir == p {
 		s = look(p)
-	} else if parent := f.spot(dir); parent.id == nil {
-		s.real = filepath.Join(parent.real, filepath.Base(p))
 	} else {
-		s = look(filepath.Join(parent.real, filepath.Base(p)))
+		above := f.spot(dir)
+		if above.real != dir {
+			s.real = filepath.Join(above.real, p[len(dir):])
+		}
+		if above.id != nil {
+			s = look(s.real)
+		}
 	}
 	f.spots[p] = s
 	return s

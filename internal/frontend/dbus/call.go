@@ -34,28 +34,11 @@ func (c *conn) handle(m *message) error {
 		return c.srv.bucket.take(c.ctx)
 	}
 	k := &call{c: c, srv: c.srv, m: m}
-	reply := &message{kind: typeReply, flags: flagNoReply, replySerial: m.serial, sender: uniqueName}
-	if m.dest == driverName {
-		reply.sender = driverName
-	}
-	meth, err := k.route()
-	if err == nil {
-		err = k.answer(meth)
-	}
 	defer func() { clear(k.out.b) }()
-	switch {
-	case errors.Is(err, errMalformed):
+	reply, err := k.reply()
+	if err != nil {
 		return err
-	case err != nil:
-		f := faultOf(err, c.srv.log)
-		clear(k.out.b)
-		k.out.b = k.out.b[:0]
-		k.out.str(f.text)
-		reply.kind, reply.errName, reply.sig = typeError, f.name, "s"
-	default:
-		reply.sig = meth.out
 	}
-	reply.dest, reply.body = c.name, k.out.b
 	if m.flags&flagNoReply == 0 {
 		if err := c.write(reply); err != nil {
 			return err
@@ -65,6 +48,33 @@ func (c *conn) handle(m *message) error {
 		f()
 	}
 	return nil
+}
+
+// reply does what is called and makes the answer to it. An error ends the
+// connection.
+func (k *call) reply() (*message, error) {
+	reply := &message{kind: typeReply, flags: flagNoReply, replySerial: k.m.serial, sender: uniqueName}
+	if k.m.dest == driverName {
+		reply.sender = driverName
+	}
+	meth, err := k.route()
+	if err == nil {
+		err = k.answer(meth)
+	}
+	switch {
+	case errors.Is(err, errMalformed):
+		return nil, err
+	case err != nil:
+		f := faultOf(err, k.srv.log)
+		clear(k.out.b)
+		k.out.b = k.out.b[:0]
+		k.out.str(f.text)
+		reply.kind, reply.errName, reply.sig = typeError, f.name, "s"
+	default:
+		reply.sig = meth.out
+	}
+	reply.dest, reply.body = k.c.name, k.out.b
+	return reply, nil
 }
 
 // isHello tells whether m is the call that must come first.

@@ -14,6 +14,7 @@ import (
 	"math/big"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/godbus/dbus/v5"
@@ -30,7 +31,6 @@ import (
 // without salt and info to 16 bytes, AES-128-CBC with PKCS#7 padding.
 const (
 	prompterName  = "org.gnome.keyring.SystemPrompter"
-	prompterPath  = dbus.ObjectPath("/org/gnome/keyring/Prompter")
 	prompterIface = "org.gnome.keyring.internal.Prompter"
 	callbackIface = "org.gnome.keyring.internal.Prompter.Callback"
 
@@ -49,11 +49,9 @@ const (
 type Prompter struct {
 	conn   *dbus.Conn
 	answer func() bool
-
-	mu     sync.Mutex // guards the following
-	dialog map[dbus.ObjectPath]*keyAgreement
-	shown  int
-	failed error
+	shown  atomic.Int64
+	done   sync.WaitGroup
+	failed func(error)
 }
 
 // StartPrompter puts a prompter on the bus until the test ends. answer is
@@ -61,97 +59,88 @@ type Prompter struct {
 // the dialog.
 func (k *Keyring) StartPrompter(t testing.TB, answer func() bool) *Prompter {
 	t.Helper()
-	p := &Prompter{conn: k.Conn(t), answer: answer, dialog: make(map[dbus.ObjectPath]*keyAgreement)}
-	t.Cleanup(func() {
-		p.conn.Close()
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		if p.failed != nil {
-			t.Errorf("prompter: %v", p.failed)
-		}
-	})
-	if err := p.conn.Export((*promptMethods)(p), prompterPath, prompterIface); err != nil {
-		t.Fatal(err)
-	}
+	p := &Prompter{conn: k.Conn(t), answer: answer, failed: func(err error) { t.Errorf("prompter: %v", err) }}
 	if got, err := p.conn.RequestName(prompterName, dbus.NameFlagDoNotQueue); err != nil || got != dbus.RequestNameReplyPrimaryOwner {
 		t.Fatalf("owning %s: %v, %v", prompterName, got, err)
 	}
+	messages := make(chan *dbus.Message, 64)
+	p.conn.Eavesdrop(messages)
+	p.done.Go(func() { p.serve(messages) })
+	t.Cleanup(func() {
+		p.conn.Close() // closes messages too
+		p.done.Wait()
+	})
 	return p
 }
 
 // Shown is how many dialogs there were.
-func (p *Prompter) Shown() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.shown
-}
+func (p *Prompter) Shown() int { return int(p.shown.Load()) }
 
-// promptMethods are what the daemon can call.
-type promptMethods Prompter
-
-// BeginPrompting opens a dialog for the callback object at path.
-func (m *promptMethods) BeginPrompting(path dbus.ObjectPath, from dbus.Sender) *dbus.Error {
-	p := (*Prompter)(m)
-	a := newKeyAgreement()
-	p.mu.Lock()
-	p.dialog[path] = a
-	p.mu.Unlock()
-	go p.ready(from, path, "", a.keyFile(nil, nil))
-	return nil
-}
-
-// PerformPrompt asks the person.
-func (m *promptMethods) PerformPrompt(path dbus.ObjectPath, _ string, _ map[string]dbus.Variant, theirs string, from dbus.Sender) *dbus.Error {
-	p := (*Prompter)(m)
-	p.mu.Lock()
-	a := p.dialog[path]
-	p.shown++
-	p.mu.Unlock()
-	if a == nil {
-		return dbus.MakeFailedError(errors.New("no dialog is open"))
-	}
-	go func() {
-		if !p.answer() {
-			p.ready(from, path, "no", a.keyFile(nil, nil))
-			return
+// serve answers calls by hand, because the daemon loses a PromptReady that
+// reaches it before the reply to its own call.
+func (p *Prompter) serve(messages <-chan *dbus.Message) {
+	dialogs := make(map[dbus.ObjectPath]*keyAgreement)
+	for m := range messages {
+		if m.Type != dbus.TypeMethodCall || m.Headers[dbus.FieldInterface].Value() != prompterIface || len(m.Body) == 0 {
+			continue
 		}
-		iv, sealed, err := a.seal(theirs, []byte(Password))
-		if err != nil {
-			p.fail(err)
-			return
+		path, ok := m.Body[0].(dbus.ObjectPath)
+		if !ok {
+			p.failed(fmt.Errorf("a call without a path: %v", m.Body))
+			continue
 		}
-		p.ready(from, path, "yes", a.keyFile(iv, sealed))
-	}()
-	return nil
-}
-
-// StopPrompting closes the dialog.
-func (m *promptMethods) StopPrompting(path dbus.ObjectPath, from dbus.Sender) *dbus.Error {
-	p := (*Prompter)(m)
-	p.mu.Lock()
-	delete(p.dialog, path)
-	p.mu.Unlock()
-	go p.conn.Object(string(from), path).Call(callbackIface+".PromptDone", 0)
-	return nil
-}
-
-func (p *Prompter) ready(to dbus.Sender, path dbus.ObjectPath, reply, exchange string) {
-	none := map[string]dbus.Variant{}
-	err := p.conn.Object(string(to), path).Call(callbackIface+".PromptReady", 0, reply, none, exchange).Err
-	p.mu.Lock()
-	_, open := p.dialog[path]
-	p.mu.Unlock()
-	// A dialog that was closed by the daemon meanwhile has no callback.
-	if err != nil && open && p.conn.Connected() {
-		p.fail(fmt.Errorf("reply %q: %w", reply, err))
+		from := m.Headers[dbus.FieldSender]
+		p.send(&dbus.Message{Type: dbus.TypeMethodReply, Headers: map[dbus.HeaderField]dbus.Variant{
+			dbus.FieldDestination: from, dbus.FieldReplySerial: dbus.MakeVariant(m.Serial())}})
+		switch m.Headers[dbus.FieldMember].Value() {
+		case "BeginPrompting":
+			dialogs[path] = newKeyAgreement()
+			p.ready(from, path, "", dialogs[path].keyFile(nil, nil))
+		case "PerformPrompt":
+			theirs, _ := m.Body[len(m.Body)-1].(string)
+			p.shown.Add(1)
+			agreement := dialogs[path]
+			go p.ask(from, path, agreement, theirs) // ends when the test answers
+		case "StopPrompting":
+			delete(dialogs, path)
+			p.callback(from, path, "PromptDone")
+		}
 	}
 }
 
-func (p *Prompter) fail(err error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.failed = errors.Join(p.failed, err)
+// ask puts the question to the test and passes its answer on.
+func (p *Prompter) ask(to dbus.Variant, path dbus.ObjectPath, a *keyAgreement, theirs string) {
+	if !p.answer() {
+		p.ready(to, path, "no", a.keyFile(nil, nil))
+		return
+	}
+	iv, sealed, err := a.seal(theirs, []byte(Password))
+	if err != nil {
+		p.failed(err)
+		return
+	}
+	p.ready(to, path, "yes", a.keyFile(iv, sealed))
 }
+
+func (p *Prompter) ready(to dbus.Variant, path dbus.ObjectPath, reply, exchange string) {
+	p.callback(to, path, "PromptReady", reply, map[string]dbus.Variant{}, exchange)
+}
+
+func (p *Prompter) callback(to dbus.Variant, path dbus.ObjectPath, member string, body ...any) {
+	m := &dbus.Message{Type: dbus.TypeMethodCall, Flags: dbus.FlagNoReplyExpected, Body: body,
+		Headers: map[dbus.HeaderField]dbus.Variant{
+			dbus.FieldDestination: to, dbus.FieldPath: dbus.MakeVariant(path),
+			dbus.FieldInterface: dbus.MakeVariant(callbackIface), dbus.FieldMember: dbus.MakeVariant(member),
+		}}
+	if len(body) > 0 {
+		m.Headers[dbus.FieldSignature] = dbus.MakeVariant(dbus.SignatureOf(body...))
+	}
+	p.send(m)
+}
+
+// send writes a message before it returns. Nobody minds one for a bus that the
+// test has ended.
+func (p *Prompter) send(m *dbus.Message) { p.conn.Send(m, nil) }
 
 // keyAgreement is the prompter's half for one dialog.
 type keyAgreement struct{ prime, private, public *big.Int }

@@ -53,6 +53,12 @@ type wireSecret struct {
 func (d *double) serve(t *testing.T) *keyring.Keyring {
 	t.Helper()
 	k := keyring.Start(t, keyring.Config{BusOnly: true})
+	d.serveOn(t, k)
+	return k
+}
+
+func (d *double) serveOn(t *testing.T, k *keyring.Keyring) {
+	t.Helper()
 	d.conn = k.Conn(t)
 	t.Cleanup(func() { d.conn.Close() })
 	for _, e := range []struct {
@@ -78,7 +84,6 @@ func (d *double) serve(t *testing.T) *keyring.Keyring {
 	if _, err := d.conn.RequestName("org.freedesktop.secrets", dbus.NameFlagDoNotQueue); err != nil {
 		t.Fatal(err)
 	}
-	return k
 }
 
 func (d *double) openSession(algorithm string, _ dbus.Variant) (dbus.Variant, dbus.ObjectPath, *dbus.Error) {
@@ -180,6 +185,24 @@ func TestForgottenSession(t *testing.T) {
 		if d.sessions != c.sessions {
 			t.Errorf("forgotten %d times: %d sessions were asked for", c.forget, d.sessions)
 		}
+	}
+}
+
+// A service that gave its name away but lives on is not asked any more.
+func TestServiceReplaced(t *testing.T) {
+	first, second := &double{}, &double{}
+	k := first.serve(t)
+	s := open(t, k.Address())
+	if _, _, err := s.Get(t.Context(), string(doubleItem)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := first.conn.ReleaseName("org.freedesktop.secrets"); err != nil {
+		t.Fatal(err)
+	}
+	second.serveOn(t, k)
+	first.forget = 1 << 20
+	if _, _, err := s.Get(t.Context(), string(doubleItem)); err != nil || second.sessions == 0 || first.forget != 1<<20 {
+		t.Errorf("the first service was asked %d times, the second for %d sessions: %v", 1<<20-first.forget, second.sessions, err)
 	}
 }
 

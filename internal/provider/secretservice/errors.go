@@ -12,6 +12,8 @@ import (
 )
 
 var (
+	errNeedsDialog = &knownError{secret.ErrLocked, "a dialog would be needed"}
+
 	errClosed = fmt.Errorf("secret service: closed: %w", secret.ErrUnavailable)
 	// errNoDefault says what the person can do something about.
 	errNoDefault = fmt.Errorf("no default keyring: %w", secret.ErrUnavailable)

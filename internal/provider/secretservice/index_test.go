@@ -41,7 +41,7 @@ func services(t testing.TB, s *secretservice.Store) []string {
 func TestIndex(t *testing.T) {
 	const n = 1000
 	k, other := bulk(t, n)
-	watched := newRelay(t, k.Address())
+	watched := newRelay(t, k.Address(), nil)
 	s := open(t, watched.address)
 	if got := services(t, s); len(slices.Compact(got)) != n {
 		t.Fatalf("%d items, want %d", len(got), n)

@@ -159,11 +159,12 @@ func TestUnlockOneDialogAtATime(t *testing.T) {
 	}
 }
 
+// A caller that gives up leaves its dialog on the screen, and the daemon alive:
+// dismissing any prompt while a dialog is open makes gnome-keyring abort.
 func TestUnlockGivesUpWithItsCaller(t *testing.T) {
 	k, s, made := lockedItem(t)
-	asked, end := make(chan struct{}, 2), make(chan struct{})
-	defer close(end)
-	k.StartPrompter(t, func() bool { asked <- struct{}{}; <-end; return false })
+	asked, answer := make(chan struct{}, 2), make(chan bool)
+	p := k.StartPrompter(t, func() bool { asked <- struct{}{}; return <-answer })
 	ctx, cancel := context.WithCancel(secret.AllowPrompt(t.Context()))
 	done := make(chan error, 1)
 	go func() { done <- s.Unlock(ctx, []string{made.ID}) }()
@@ -172,13 +173,22 @@ func TestUnlockGivesUpWithItsCaller(t *testing.T) {
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Errorf("unlocking: %v", err)
 	}
-	// The place at the screen is free again.
-	ctx, cancel = context.WithTimeout(secret.AllowPrompt(t.Context()), 5*time.Second)
+	ctx, cancel = context.WithTimeout(secret.AllowPrompt(t.Context()), 100*time.Millisecond)
 	defer cancel()
-	go func() { done <- s.Unlock(ctx, []string{made.ID}) }()
-	<-asked
-	cancel()
-	<-done
+	if err := s.Unlock(ctx, []string{made.ID}); !errors.Is(err, secret.ErrUnavailable) {
+		t.Errorf("unlocking beside an open dialog: %v", err)
+	}
+	if err := s.Unlock(t.Context(), []string{made.ID}); !errors.Is(err, secret.ErrLocked) {
+		t.Errorf("unlocking without leave beside an open dialog: %v", err)
+	}
+	if infos, err := s.List(t.Context(), secret.Query{Attributes: example()}); err != nil || len(infos) != 1 {
+		t.Errorf("the daemon did not survive: %v, %v", infos, err)
+	}
+	go func() { done <- s.Unlock(secret.AllowPrompt(t.Context()), []string{made.ID}) }()
+	answer <- true
+	if err := <-done; err != nil || p.Shown() != 1 {
+		t.Errorf("unlocking after the answer: %v, %d dialogs", err, p.Shown())
+	}
 }
 
 func TestUnlockEndsWithTheDaemon(t *testing.T) {

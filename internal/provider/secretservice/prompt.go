@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/godbus/dbus/v5"
@@ -14,52 +15,86 @@ import (
 // dismissLimit bounds taking back a prompt when the caller has no time left.
 const dismissLimit = 2 * time.Second
 
-// settle runs the prompt a call answered with, when the caller allows that, and
-// returns its result. Without leave the prompt is taken back and the answer is
-// that the store is locked.
+// settle runs the prompt a write was answered with, when the caller allows
+// that, waits for the person and returns the prompt's result. Without leave the
+// prompt is taken back and the answer is that the store is locked.
 func (s *Store) settle(ctx context.Context, l *link, prompt dbus.ObjectPath) (any, error) {
-	if !prompt.IsValid() {
-		return nil, odd("a prompt without a path")
-	}
 	if !secret.PromptAllowed(ctx) {
 		s.dismiss(l, prompt)
-		return nil, &knownError{secret.ErrLocked, "a dialog would be needed"}
+		return nil, errNeedsDialog
 	}
-	select {
-	case <-s.dialog: // one dialog at a time on the person's desktop
-		defer func() { s.dialog <- struct{}{} }()
-	case <-ctx.Done():
+	if err := s.screen(ctx); err != nil {
 		s.dismiss(l, prompt)
-		return nil, ctx.Err()
+		return nil, err
 	}
 	return s.show(ctx, l, prompt)
+}
+
+// screen waits for the right to show a dialog: one at a time on the person's
+// desktop. show gives it back.
+func (s *Store) screen(ctx context.Context) error {
+	select {
+	case <-s.dialog:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // show makes the dialog appear and waits for the person, as long as ctx lets it.
 func (s *Store) show(ctx context.Context, l *link, prompt dbus.ObjectPath) (any, error) {
 	done := l.expect(prompt)
-	defer l.unexpect(prompt)
-	if err := s.call(ctx, l, request{prompt, promptIface + ".Prompt", []any{""}}); err != nil {
+	over := func() {
+		l.unexpect(prompt)
+		s.dialog <- struct{}{}
+	}
+	// Sent whatever becomes of the caller, so that it is known to have been
+	// sent. Without a reply the dialog may be there all the same.
+	err := s.call(context.WithoutCancel(ctx), l, request{prompt, promptIface + ".Prompt", []any{""}})
+	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		over()
 		return nil, err
 	}
 	select {
 	case c := <-done:
-		switch {
-		case c.gone:
-			return nil, &knownError{secret.ErrUnavailable, "the service left the bus while its dialog was open"}
-		case c.dismissed:
-			return nil, &knownError{secret.ErrDismissed, "the dialog was dismissed"}
-		}
-		return c.result, nil
+		over()
+		return c.outcome()
 	case <-l.conn.Context().Done():
+		over()
 		return nil, &knownError{secret.ErrUnavailable, "the bus went away while a dialog was open"}
 	case <-ctx.Done():
-		s.dismiss(l, prompt) // nobody waits for the answer any more
+		go abandon(l, done, over) // ends with the dialog or the connection
 		return nil, ctx.Err()
 	}
 }
 
-// dismiss takes a prompt back. It runs when the caller's own time may be over.
+// abandon waits for the end of a dialog whose caller has given up. The dialog
+// stays: see dismiss, and whoever is inside the sandbox decides when a caller
+// gives up. No other dialog of ours
+// appears before this one is closed.
+func abandon(l *link, done <-chan completion, over func()) {
+	select {
+	case <-done:
+	case <-l.conn.Context().Done():
+	}
+	over()
+}
+
+func (c completion) outcome() (any, error) {
+	switch {
+	case c.gone:
+		return nil, &knownError{secret.ErrUnavailable, "the service left the bus while its dialog was open"}
+	case c.dismissed:
+		return nil, &knownError{secret.ErrDismissed, "the dialog was dismissed"}
+	default:
+		return c.result, nil
+	}
+}
+
+// dismiss takes back the prompt of a write, which was not shown. It runs when
+// the caller's own time may be over. A prompt to unlock is never dismissed:
+// gnome-keyring 42.1 aborts when one is while any unlock dialog is open, be it
+// another program's, and takes every client's keyring with it.
 func (s *Store) dismiss(l *link, prompt dbus.ObjectPath) {
 	ctx, cancel := context.WithTimeout(context.Background(), dismissLimit)
 	defer cancel()
@@ -72,7 +107,7 @@ func (s *Store) dismiss(l *link, prompt dbus.ObjectPath) {
 // the person. With no ids it is the default collection.
 func (s *Store) Unlock(ctx context.Context, ids []string) error {
 	const act = "unlocking"
-	paths := make([]dbus.ObjectPath, 0, len(ids))
+	var paths []dbus.ObjectPath
 	for _, id := range ids {
 		p, ok := itemPath(id)
 		if !ok {
@@ -84,33 +119,67 @@ func (s *Store) Unlock(ctx context.Context, ids []string) error {
 	if err != nil {
 		return err
 	}
+	iface := itemIface
 	if len(paths) == 0 {
+		iface = collectionIface
 		def, err := s.defaultCollection(ctx, l)
 		if err != nil {
 			return s.failure(ctx, act, err, aboutService)
 		}
 		paths = append(paths, def)
 	}
-	if err := s.unlock(ctx, l, paths); err != nil {
+	locked, err := s.anyLocked(ctx, l, paths, iface)
+	if err == nil && locked {
+		err = s.unlock(ctx, l, paths)
+	}
+	if err != nil {
 		return s.failure(ctx, act, err, aboutItem)
 	}
 	return nil
 }
 
+// anyLocked looks before a prompt is asked for: one that would not be shown
+// could not be taken back.
+func (s *Store) anyLocked(ctx context.Context, l *link, paths []dbus.ObjectPath, iface string) (bool, error) {
+	found := false
+	for chunk := range slices.Chunk(paths, maxInFlight) {
+		var reqs []request
+		for _, p := range chunk {
+			reqs = append(reqs, request{p, propsIface + ".Get", []any{iface, "Locked"}})
+		}
+		calls, err := s.send(ctx, l, serviceName, reqs...)
+		if err != nil {
+			return false, err
+		}
+		for _, c := range calls {
+			var v dbus.Variant
+			if err := c.Store(&v); err != nil {
+				return false, err
+			}
+			locked, ok := v.Value().(bool)
+			found = found || locked || !ok
+		}
+	}
+	return found, nil
+}
+
+// unlock asks the service once the screen is ours. Whoever waited for another's
+// dialog then often finds the store open.
 func (s *Store) unlock(ctx context.Context, l *link, paths []dbus.ObjectPath) error {
+	if !secret.PromptAllowed(ctx) {
+		return errNeedsDialog
+	}
+	if err := s.screen(ctx); err != nil {
+		return err
+	}
 	var open []dbus.ObjectPath
 	var prompt dbus.ObjectPath
 	err := s.call(ctx, l, request{servicePath, serviceIface + ".Unlock", []any{paths}}, &open, &prompt)
-	if err != nil {
+	if err != nil || prompt == noPath {
+		s.dialog <- struct{}{}
 		return err
 	}
-	if prompt == noPath {
-		if len(open) == 0 {
-			return &knownError{secret.ErrNotFound, "nothing of that name to unlock"}
-		}
-		return nil
-	}
-	result, err := s.settle(ctx, l, prompt)
+	result, err := s.show(ctx, l, prompt)
 	if err != nil {
 		return err
 	}
@@ -153,14 +222,9 @@ func (s *Store) Status(ctx context.Context) (secret.Status, error) {
 	if err != nil {
 		return secret.Status{}, s.failure(ctx, act, err, aboutService)
 	}
-	var v dbus.Variant
-	err = s.call(ctx, l, request{p, propsIface + ".Get", []any{collectionIface, "Locked"}}, &v)
+	locked, err := s.anyLocked(ctx, l, []dbus.ObjectPath{p}, collectionIface)
 	if err != nil {
 		return secret.Status{}, s.failure(ctx, act, err, aboutService)
-	}
-	locked, ok := v.Value().(bool)
-	if !ok {
-		return secret.Status{}, s.failure(ctx, act, odd("a lock that is neither true nor false"), aboutService)
 	}
 	return secret.Status{Locked: locked, Detail: fmt.Sprintf("Secret Service, collection %s", collectionName(p))}, nil
 }

@@ -3,7 +3,9 @@
 package secretservice_test
 
 import (
+	"bufio"
 	"bytes"
+	"encoding/binary"
 	"io"
 	"net"
 	"os"
@@ -60,16 +62,18 @@ func silent(t *testing.T) string {
 	})
 }
 
-// relay stands between a client and the bus and counts what the client sends.
+// relay stands between a client and the bus, sees each message of the client
+// before the bus does, and keeps it.
 type relay struct {
 	address string
+	seen    func(message []byte) // nil: nobody looks
 
 	mu   sync.Mutex
 	sent bytes.Buffer
 }
 
-func newRelay(t *testing.T, address string) *relay {
-	r := &relay{}
+func newRelay(t *testing.T, address string, seen func([]byte)) *relay {
+	r := &relay{seen: seen}
 	to := strings.TrimPrefix(address, "unix:path=")
 	r.address = "unix:path=" + listen(t, func(client net.Conn) {
 		bus, err := net.Dial("unix", to)
@@ -79,7 +83,7 @@ func newRelay(t *testing.T, address string) *relay {
 		}
 		var wg sync.WaitGroup
 		wg.Go(func() {
-			io.Copy(io.MultiWriter(bus, r), client) // ends with either side
+			r.forward(bus, bufio.NewReader(client)) // ends with either side
 			bus.Close()
 		})
 		wg.Go(func() {
@@ -91,10 +95,38 @@ func newRelay(t *testing.T, address string) *relay {
 	return r
 }
 
-func (r *relay) Write(p []byte) (int, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.sent.Write(p)
+// forward passes the lines of authentication on, then message by message (D-Bus
+// specification, "Message Format"; little-endian, as godbus writes here).
+func (r *relay) forward(bus io.Writer, client *bufio.Reader) {
+	for line := ""; line != "BEGIN\r\n"; {
+		var err error
+		if line, err = client.ReadString('\n'); err != nil {
+			return
+		}
+		if _, err := io.WriteString(bus, line); err != nil {
+			return
+		}
+	}
+	for {
+		head, err := client.Peek(16)
+		if err != nil {
+			return
+		}
+		body, fields := binary.LittleEndian.Uint32(head[4:]), binary.LittleEndian.Uint32(head[12:])
+		message := make([]byte, 16+(fields+7)/8*8+body)
+		if _, err := io.ReadFull(client, message); err != nil {
+			return
+		}
+		if r.seen != nil {
+			r.seen(message)
+		}
+		r.mu.Lock()
+		r.sent.Write(message)
+		r.mu.Unlock()
+		if _, err := bus.Write(message); err != nil {
+			return
+		}
+	}
 }
 
 // calls is how often each of the members was called since the last time.

@@ -11,6 +11,10 @@ import (
 // more gets one wider query instead.
 const mostQueries = 64
 
+// mostPlanned bounds the queries that are compared with each other to find
+// those.
+const mostPlanned = 512
+
 // Plan returns the queries that together reach every item of q that could be
 // visible in the store, narrowed by what the rules pin. None means that no item
 // can be visible, and the store need not be asked.
@@ -18,31 +22,57 @@ const mostQueries = 64
 // A rule with exact accounts is spelt out for every attribute that may hold the
 // account, so that a search for somebody else's account asks the store the same
 // whether that account exists or not. With "*", the empty account or a prefix
-// that cannot be done; then items of the same service are read and judged, and
-// how long that takes depends on how many there are.
+// that cannot be done, nor with rules of so many values that a search would
+// cost the store more than mostQueries; then items of the same service are read
+// and judged, and how long that takes depends on how many there are.
 func (s *Set) Plan(store string, q secret.Query) []secret.Query {
-	var all []secret.Query
-	for i := range s.rules {
-		if r := &s.rules[i]; r.shows() && r.serves(store) {
-			all = append(all, r.plan(q)...)
+	for _, spelt := range [...]bool{true, false} {
+		if all, ok := s.plan(store, q, spelt); ok {
+			if all = widest(all); len(all) <= mostQueries {
+				return all
+			}
 		}
 	}
-	all = widest(all)
-	if len(all) > mostQueries {
-		return []secret.Query{q}
-	}
-	return all
+	return []secret.Query{q}
 }
 
-// plan narrows q by one rule, field by field.
-func (r *Rule) plan(q secret.Query) []secret.Query {
-	if r.Classes != nil && q.Class != secret.AnyClass && !slices.Contains(r.Classes, q.Class) {
-		return nil
+// plan is false when planning itself would take too long: how often it is done
+// is up to the confined side.
+func (s *Set) plan(store string, q secret.Query, spelt bool) ([]secret.Query, bool) {
+	var all []secret.Query
+	for i := range s.rules {
+		r := &s.rules[i]
+		if !r.shows() || !r.serves(store) {
+			continue
+		}
+		queries, ok := r.plan(q, spelt)
+		if all = append(all, queries...); !ok || len(all) > mostPlanned {
+			return nil, false
+		}
 	}
-	queries := []secret.Query{q}
-	queries = each(queries, func(q secret.Query) []secret.Query { return pinCollection(q, r.Collections) })
+	return all, true
+}
+
+// plan narrows q by one rule, field by field; accounts that are not spelt out
+// are only checked against q. It is false for more than mostPlanned queries.
+func (r *Rule) plan(q secret.Query, spelt bool) ([]secret.Query, bool) {
+	if r.Classes != nil && q.Class != secret.AnyClass && !slices.Contains(r.Classes, q.Class) {
+		return nil, true
+	}
+	queries, ok := []secret.Query{q}, true
+	each := func(narrow func(secret.Query) []secret.Query) {
+		var out []secret.Query
+		for _, q := range queries {
+			out = append(out, narrow(q)...)
+			if ok = ok && len(out) <= mostPlanned; !ok {
+				return
+			}
+		}
+		queries = out
+	}
+	each(func(q secret.Query) []secret.Query { return pinCollection(q, r.Collections) })
 	for _, k := range slices.Sorted(maps.Keys(r.Attributes)) {
-		queries = each(queries, func(q secret.Query) []secret.Query { return pinAttribute(q, k, r.Attributes[k]) })
+		each(func(q secret.Query) []secret.Query { return pinAttribute(q, k, r.Attributes[k]) })
 	}
 	for _, f := range []struct {
 		key             string
@@ -51,17 +81,10 @@ func (r *Rule) plan(q secret.Query) []secret.Query {
 		{"service", r.Services, r.ServicePrefixes},
 		{"server", r.Servers, nil}, {"protocol", r.Protocols, nil}, {"port", r.Ports, nil},
 	} {
-		queries = each(queries, func(q secret.Query) []secret.Query { return pinName(q, f.key, f.exact, f.prefixes) })
+		each(func(q secret.Query) []secret.Query { return pinName(q, f.key, f.exact, f.prefixes) })
 	}
-	return each(queries, r.pinAccount)
-}
-
-func each(queries []secret.Query, f func(secret.Query) []secret.Query) []secret.Query {
-	var out []secret.Query
-	for _, q := range queries {
-		out = append(out, f(q)...)
-	}
-	return out
+	each(func(q secret.Query) []secret.Query { return r.pinAccount(q, spelt) })
+	return queries, ok
 }
 
 func with(q secret.Query, k, v string) secret.Query {
@@ -128,7 +151,7 @@ func pinName(q secret.Query, key string, exact, prefixes []string) []secret.Quer
 // pinAccount narrows by account. The account is the first of several attributes
 // that an item has: one that the query names settles it only if no earlier one
 // can be there as well.
-func (r *Rule) pinAccount(q secret.Query) []secret.Query {
+func (r *Rule) pinAccount(q secret.Query, spelt bool) []secret.Query {
 	if r.Accounts == nil && r.AccountPrefixes == nil || slices.Contains(r.Accounts, "*") {
 		return []secret.Query{q}
 	}
@@ -144,7 +167,7 @@ func (r *Rule) pinAccount(q secret.Query) []secret.Query {
 	if named > 0 {
 		earlier = keys[:named]
 	}
-	if r.AccountPrefixes != nil || named < 0 && slices.Contains(r.Accounts, "") {
+	if !spelt || r.AccountPrefixes != nil || named < 0 && slices.Contains(r.Accounts, "") {
 		return []secret.Query{q}
 	}
 	var out []secret.Query

@@ -40,8 +40,15 @@ func (s *Set) Decide(r Request) Decision {
 	switch r.Operation {
 	case List:
 		return s.Visible(r.Who, r.Item)
-	case Read, Create:
-		return weaker(s.verdict(r.Operation, r.Item), s.Visible(r.Who, r.Item))
+	case Read:
+		return weaker(s.verdict(Read, r.Item), s.Visible(r.Who, r.Item))
+	case Create:
+		// Only whether it could be seen counts: a question about reading says
+		// neither who is asked about creating nor where the new item goes.
+		if seen := s.Visible(r.Who, r.Item); seen.Effect == Deny {
+			return seen
+		}
+		return s.verdict(Create, r.Item)
 	case Update, Delete:
 		return s.verdict(r.Operation, r.Item)
 	case Status:

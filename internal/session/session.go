@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 
 	"keyhole/internal/approval"
@@ -84,6 +85,7 @@ type run struct {
 	recorder *audit.Recorder
 	store    *store
 	broker   *broker.Broker
+	listener *net.UnixListener
 	endpoint *endpoint
 }
 
@@ -104,24 +106,23 @@ func Run(ctx context.Context, cfg Config) (Result, error) {
 	return r.serve(ctx)
 }
 
-// open prepares everything that must be there before the command starts.
+// open prepares everything that must be there before the command starts. The
+// files are made while the profile is checked: a start waits for both.
 func (r *run) open(ctx context.Context) error {
 	cfg := &r.cfg
-	if err := r.check(); err != nil {
+	made := make(chan error, 1)
+	go func() { made <- r.makeFiles() }()
+	checked := r.check()
+	if err := <-made; checked != nil || err != nil {
+		if checked != nil {
+			return checked
+		}
 		return err
 	}
 	rules, err := policy.NewSet(cfg.Profile.Rules)
 	if err != nil {
 		return err
 	}
-	if r.log, err = audit.Open(audit.Path(cfg.Dirs.State)); err != nil {
-		return &Hinted{fmt.Errorf("opening audit log: %w", err),
-			"nothing runs without a record of what was released; free the disk or mend the path"}
-	}
-	if r.dir, err = makeRunDir(cfg.Dirs.Runtime, cfg.UID); err != nil {
-		return fmt.Errorf("making run directory: %w", err)
-	}
-	r.id = r.dir.id
 	r.recorder = r.log.NewRecorder(r.id, nil)
 	if r.store, err = openStore(ctx, cfg, rules); err != nil {
 		return err
@@ -135,6 +136,23 @@ func (r *run) open(ctx context.Context) error {
 		return err
 	}
 	return r.listen(ctx)
+}
+
+// makeFiles opens the audit log and makes the run directory with its socket, on
+// which nobody answers yet.
+func (r *run) makeFiles() (err error) {
+	if r.log, err = audit.Open(audit.Path(r.cfg.Dirs.State)); err != nil {
+		return &Hinted{fmt.Errorf("opening audit log: %w", err),
+			"nothing runs without a record of what was released; free the disk or mend the path"}
+	}
+	if r.dir, err = makeRunDir(r.cfg.Dirs.Runtime, r.cfg.UID); err != nil {
+		return fmt.Errorf("making run directory: %w", err)
+	}
+	r.id = r.dir.id
+	if r.listener, err = dbus.Listen(r.dir.bus()); err != nil {
+		return fmt.Errorf("listening on endpoint: %w", err)
+	}
+	return nil
 }
 
 // serve starts the command and stays until its last process is gone.
@@ -173,10 +191,12 @@ func (r *run) serve(ctx context.Context) (Result, error) {
 
 // close takes away what open and serve made; whatever is not there is skipped.
 func (r *run) close() {
+	var errs []error
 	if r.endpoint != nil {
 		r.endpoint.close()
+	} else if r.listener != nil {
+		errs = append(errs, r.listener.Close())
 	}
-	var errs []error
 	if r.broker != nil {
 		errs = append(errs, r.broker.Close())
 	}
@@ -197,7 +217,7 @@ func (r *run) close() {
 	}
 }
 
-// listen opens the run's sockets and starts to answer on them.
+// listen starts to answer on the run's socket.
 func (r *run) listen(ctx context.Context) error {
 	peer := os.Getpid()
 	if r.cfg.Unconfined {
@@ -207,11 +227,7 @@ func (r *run) listen(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	l, err := dbus.Listen(r.dir.bus())
-	if err != nil {
-		return fmt.Errorf("listening on endpoint: %w", err)
-	}
-	r.endpoint = serveEndpoint(ctx, server, l)
+	r.endpoint = serveEndpoint(ctx, server, r.listener)
 	return nil
 }
 

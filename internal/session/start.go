@@ -22,7 +22,7 @@ type child interface {
 	Kill()
 }
 
-// check refuses what cannot be enforced before anything is made.
+// check refuses what cannot be enforced.
 func (r *run) check() error {
 	cfg := &r.cfg
 	if len(cfg.Argv) == 0 || cfg.Argv[0] == "" {

@@ -230,7 +230,8 @@ func TestFloodWithoutReading(t *testing.T) {
 // TestSlowListener gets more signals than it reads: it is cut off and holds up
 // nobody.
 func TestSlowListener(t *testing.T) {
-	e := start(t, shorten)
+	// Not the deadline of a write: the length of the queue.
+	e := start(t, func(s *Server) { s.times.write = time.Minute })
 	c, deaf := e.dial(t), e.dial(t)
 	deaf.ok(deaf.driver("AddMatch", "s", text("type='signal'")))
 	item := loginPath + "/i0123456789abcdef0123"

@@ -45,6 +45,11 @@ var errNoSession = errors.New("no such session")
 // same error. What is not listed becomes a plain failure with a fixed text; the
 // detail goes to the log.
 func faultOf(err error, log *slog.Logger) *fault {
+	for _, wrong := range []error{errTrailing, errVariantType, errDuplicate, errPropertyType, errPublicKey, errCiphertext} {
+		if errors.Is(err, wrong) {
+			return &fault{nameInvalidArgs, wrong.Error()}
+		}
+	}
 	var f *fault
 	var denial *broker.Denial
 	switch {
@@ -66,9 +71,6 @@ func faultOf(err error, log *slog.Logger) *fault {
 		return &fault{nameNotSupported, "keyhole: the store of secrets does not support this"}
 	case errors.Is(err, secret.ErrTooLarge), errors.Is(err, errTooMany):
 		return &fault{nameLimitsExceeded, "keyhole: larger than is taken here"}
-	case errors.Is(err, errTrailing), errors.Is(err, errVariantType), errors.Is(err, errDuplicate), errors.Is(err, errPropertyType),
-		errors.Is(err, errPublicKey), errors.Is(err, errCiphertext):
-		return &fault{nameInvalidArgs, err.Error()}
 	case errors.Is(err, context.Canceled):
 		return &fault{nameFailed, textStoreUnreachable}
 	default:

@@ -8,7 +8,7 @@ import (
 )
 
 func TestTooManyConnections(t *testing.T) {
-	e := start(t)
+	e := start(t, func(s *Server) { s.times.handshake = time.Minute })
 	var held []*client
 	for range maxConns {
 		held = append(held, e.dial(t))
@@ -35,6 +35,7 @@ func TestTooManyRules(t *testing.T) {
 			c.refused(m, nameLimitsExceeded)
 		}
 	}
+	c = e.dial(t)
 	c.refused(c.driver("AddMatch", "s", text("arg1='"+strings.Repeat("x", maxRule)+"'")), nameLimitsExceeded)
 }
 

@@ -19,7 +19,6 @@ var errMatchRule = errors.New("match rule is not valid")
 type matchRule struct {
 	canon string
 	keys  map[string]string
-	never bool
 }
 
 // parseMatchRule parses one rule.
@@ -44,7 +43,6 @@ func parseMatchRule(s string) (matchRule, error) {
 	var canon strings.Builder
 	for _, k := range slices.Sorted(maps.Keys(keys)) {
 		canon.WriteString(k + "=" + strconv.Quote(keys[k]) + ",")
-		r.never = r.never || strings.HasPrefix(k, "arg") && k != "arg0"
 	}
 	r.canon = canon.String()
 	return r, nil
@@ -109,9 +107,6 @@ type broadcast struct {
 
 // matches tells whether the rule asks for a broadcast of the service.
 func (r matchRule) matches(b *broadcast) bool {
-	if r.never {
-		return false
-	}
 	for key, want := range r.keys {
 		if !matchesKey(key, want, b) {
 			return false
@@ -138,7 +133,7 @@ func matchesKey(key, want string, b *broadcast) bool {
 		return b.sig != "" && b.sig[0] == 's' && want == b.arg0
 	case "eavesdrop":
 		return true
-	default: // destination: a broadcast has none
+	default: // destination: a broadcast has none; other arguments: see above
 		return false
 	}
 }

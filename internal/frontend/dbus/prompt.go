@@ -110,7 +110,8 @@ func (p *prompt) work() {
 	p.complete(result, err != nil)
 }
 
-// complete ends the prompt and tells its client, the first time it is called.
+// complete ends the prompt and tells its client, the first time it is called. A
+// dismissed prompt has the zero result.
 func (p *prompt) complete(result promptResult, dismissed bool) {
 	p.c.mu.Lock()
 	_, open := p.c.prompts[p.path]
@@ -125,9 +126,6 @@ func (p *prompt) complete(result promptResult, dismissed bool) {
 	// now, it would store zeros.
 	if idle && p.discard != nil {
 		p.discard()
-	}
-	if dismissed {
-		result = promptResult{}
 	}
 	var body encoder
 	body.boolean(dismissed)

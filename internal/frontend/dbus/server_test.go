@@ -325,6 +325,31 @@ func TestTable(t *testing.T) {
 
 func none2(e *encoder) { e.attributes(nil) }
 
+func TestReadOnlyProperties(t *testing.T) {
+	e := start(t)
+	e.store.mem.Add("L", "v", "service", "mine", "username", "u")
+	c := e.dial(t)
+	item := c.find("service", "mine")
+	set := func(path, iface, name, sig string, value func(*encoder)) *message {
+		return c.call(path, ifaceProperties, "Set", "ssv", func(e *encoder) {
+			e.str(iface)
+			e.str(name)
+			e.signature(sig)
+			value(e)
+		})
+	}
+	c.refused(set(item, ifaceItem, "Locked", "b", func(e *encoder) { e.boolean(false) }), nameReadOnly)
+	c.refused(set(item, ifaceItem, "Type", "s", text("x")), nameReadOnly)
+	c.refused(set(loginPath, ifaceCollection, "Created", "t", func(e *encoder) { e.u64(0) }), nameReadOnly)
+	c.refused(set(item, ifaceItem, "Nothing", "s", text("x")), nameUnknownProperty)
+	c.refused(set(item, ifaceItem, "Label", "o", text("/")), nameInvalidArgs)
+	c.ok(set(item, ifaceItem, "Label", "s", text("new")))
+	d := c.ok(c.call(item, ifaceProperties, "Get", "ss", func(e *encoder) { e.str(ifaceItem); e.str("Label") }))
+	if got := d.variant().text; got != "new" {
+		t.Errorf("label %q", got)
+	}
+}
+
 func TestSessionsAndAliases(t *testing.T) {
 	e := start(t)
 	e.store.mem.Add("L", "v", "service", "mine", "username", "u")

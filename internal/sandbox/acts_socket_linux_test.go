@@ -5,9 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
-	"os"
 	"runtime"
-	"strconv"
 	"strings"
 	"unsafe"
 
@@ -173,4 +171,3 @@ func tcpConnect(to netip.AddrPort, flags int) error {
 	return errors.Join(unix.Connect(fd, sa), unix.Close(fd))
 }
 
-func supervisorPID() (int, error) { return strconv.Atoi(os.Getenv("SUPERVISOR")) }

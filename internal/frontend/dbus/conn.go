@@ -122,7 +122,7 @@ func (s *Server) serve(ctx context.Context, nc *net.UnixConn) {
 		return
 	}
 	defer s.remove(c)
-	if err := c.run(); err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {
+	if err := c.run(); !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {
 		s.log.Debug("connection ended", "number", c.number, "err", err)
 	}
 }

@@ -23,9 +23,13 @@ func shorten(s *Server) {
 	s.times = times{handshake: 200 * time.Millisecond, message: 200 * time.Millisecond, write: 200 * time.Millisecond, prompt: time.Minute}
 }
 
+// patient is for tests in which a connection must end for what it did, and not
+// because its time is over.
+func patient(s *Server) { s.times.handshake, s.times.message = time.Minute, time.Minute }
+
 // TestMalformedEndsTheConnection sends each and looks that nobody else notices.
 func TestMalformedEndsTheConnection(t *testing.T) {
-	e := start(t)
+	e := start(t, patient)
 	call := func(sig string, body []byte, more func(*encoder)) []byte {
 		return raw{order: 'l', kind: typeCall, version: 1, serial: 9, body: body, fields: func(e *encoder) {
 			textField(e, fieldPath, "o", rootPath)
@@ -85,7 +89,7 @@ func TestRefusedArguments(t *testing.T) {
 }
 
 func TestGarbageAroundTheHandshake(t *testing.T) {
-	e := start(t)
+	e := start(t, patient)
 	for name, b := range map[string]string{
 		"no NUL":               "AUTH EXTERNAL 30\r\n",
 		"HTTP":                 "\x00GET / HTTP/1.0\r\n\xff\r\n",
@@ -265,7 +269,7 @@ func TestIdleConnectionStays(t *testing.T) {
 func TestForeignPeer(t *testing.T) {
 	e := start(t, func(s *Server) { s.cfg.PeerPID = os.Getpid() })
 	e.alive(t)
-	e = start(t, func(s *Server) { s.cfg.PeerPID = os.Getpid() + 1 })
+	e = start(t, patient, func(s *Server) { s.cfg.PeerPID = os.Getpid() + 1 })
 	skipText(e.connect(t))
 }
 

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -37,6 +38,29 @@ type store struct {
 	*providertest.Fault
 	mem    *providertest.Memory
 	dialog chan error // what the person does; nil opens
+
+	mu    sync.Mutex     // guards given
+	given []secret.Value // every value that left the store
+}
+
+func (s *store) Get(ctx context.Context, id string) (secret.Info, secret.Value, error) {
+	info, v, err := s.Fault.Get(ctx, id)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.given = append(s.given, v)
+	return info, v, err
+}
+
+// wiped tells whether nothing is left of the values that the store gave.
+func (s *store) wiped() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, v := range s.given {
+		if slices.ContainsFunc(v.Expose(), func(b byte) bool { return b != 0 }) {
+			return false
+		}
+	}
+	return len(s.given) > 0
 }
 
 func (s *store) Unlock(ctx context.Context, _ []string) error {

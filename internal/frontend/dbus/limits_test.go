@@ -8,7 +8,7 @@ import (
 )
 
 func TestTooManyConnections(t *testing.T) {
-	e := start(t, func(s *Server) { s.times.handshake = time.Minute })
+	e := start(t, patient)
 	var held []*client
 	for range maxConns {
 		held = append(held, e.dial(t))

@@ -42,6 +42,9 @@ func TestSearchAndGet(t *testing.T) {
 	if n != 1 || d.err != nil {
 		t.Errorf("%d entries, %v", n, d.err)
 	}
+	if !e.store.wiped() {
+		t.Error("a secret that was sent stays in memory")
+	}
 }
 
 func TestDHSecret(t *testing.T) {
@@ -275,7 +278,7 @@ func TestDriver(t *testing.T) {
 		t.Errorf("starting: %d", got)
 	}
 	c.refused(c.driver("StartServiceByName", "su", func(e *encoder) { e.str("org.kde.kwalletd"); e.u32(0) }), nameServiceUnknown)
-	if got := c.ok(c.driver("ListNames", "", none)).paths; got == nil {
+	if got := c.ok(c.driver("ListNames", "", none)).paths(); len(got) == 0 {
 		t.Error("no names")
 	}
 	for _, name := range []string{"RequestName", "UpdateActivationEnvironment", "ReloadConfig", "GetConnectionUnixProcessID"} {

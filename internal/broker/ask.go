@@ -26,11 +26,14 @@ func (b *Broker) ask(ctx context.Context, req policy.Request, d policy.Decision)
 		return b.refusal(req)
 	}
 	b.answers.want(req)
-	if req.Who.FrontEnd == promptFrontEnd {
-		return secret.ErrLocked // its Unlock asks
+	if !secret.PromptAllowed(ctx) {
+		if req.Who.FrontEnd == promptFrontEnd {
+			return secret.ErrLocked // its Unlock, or its prompt, asks
+		}
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, patience)
+		defer cancel()
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
 	if err := b.question(ctx, req, d); err != nil {
 		return err
 	}

@@ -64,6 +64,12 @@ func do[T any](ctx context.Context, c *calls, limit time.Duration, f func(contex
 	case r := <-ch:
 		return r.v, c.known(r.err)
 	case <-ctx.Done():
+		// The end of f cancels ctx too: an answer that is there counts.
+		select {
+		case r := <-ch:
+			return r.v, c.known(r.err)
+		default:
+		}
 	}
 	go func() {
 		if r := <-ch; late != nil && r.err == nil {

@@ -1,0 +1,92 @@
+package cli
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"keyhole/internal/sandbox"
+	"keyhole/internal/session"
+)
+
+// well is a machine on which nothing is missing.
+func well() session.Survey {
+	return session.Survey{
+		Sandbox: sandbox.Report{
+			Kernel: "6.18", LandlockABI: 7, Listener: true, FetchFD: true, ReadMemory: true, Yama: -1, Confined: true,
+		},
+		Bus: "unix:path=/run/user/1/bus", Service: true,
+		SealedFile: "/home/x/store.age", AuditLog: "/home/x/audit/audit.jsonl", RunFolder: "/run/user/1/keyhole",
+	}
+}
+
+func TestDiagnose(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(*session.Survey)
+		about  string // of the finding that must change; empty: none does
+		grade  grade
+		found  string
+		fix    string
+	}{
+		{"well", func(*session.Survey) {}, "", fine, "", ""},
+		{"yama asks for an ancestor", func(s *session.Survey) { s.Sandbox.Yama = 1 }, "", fine, "", ""},
+		{"no landlock", func(s *session.Survey) { s.Sandbox.LandlockABI, s.Sandbox.LandlockWhy = 0, "not switched on" }, "landlock", stops, "not switched on", "lsm=landlock"},
+		{"landlock without renames", func(s *session.Survey) { s.Sandbox.LandlockABI = 1 }, "landlock", stops, "ABI 1", "linux-image"},
+		{"landlock without scopes", func(s *session.Survey) { s.Sandbox.LandlockABI = 3 }, "landlock", limits, "ABI 3", "linux-image"},
+		{"no listener", func(s *session.Survey) { s.Sandbox.Listener, s.Sandbox.ListenerWhy = false, "odd kernel" }, "seccomp", stops, "odd kernel", "linux-image"},
+		{"inside another keyhole", func(s *session.Survey) { s.Sandbox.Listener, s.Sandbox.Nested = false, true }, "seccomp", stops, "inside a keyhole", "exit"},
+		{"yama forbids", func(s *session.Survey) { s.Sandbox.Yama = 2 }, "yama", stops, "ptrace_scope 2", "sudo sysctl kernel.yama.ptrace_scope=1"},
+		{"docker", func(s *session.Survey) { s.Sandbox.FetchFD = false }, "mediation", limits, "pidfd_getfd", "SYS_PTRACE"},
+		{"podman", func(s *session.Survey) { s.Sandbox.ReadMemory = false }, "mediation", limits, "process_vm_readv", "SYS_PTRACE"},
+		{"older kernel", func(s *session.Survey) { s.Sandbox.Lacks = []string{"no thread descriptors"} }, "kernel", limits, "no thread descriptors", "linux-image"},
+		{"locked keyring", func(s *session.Survey) { s.ServiceLocked = true }, "keyring", limits, "locked", "secret-tool search --unlock"},
+		{"odd keyring", func(s *session.Survey) { s.ServiceErr = errors.New("no default keyring") }, "keyring", limits, "no default keyring", "secret-tool store"},
+		{"bus without a keyring", func(s *session.Survey) { s.Service = false }, "keyring", limits, "no Secret Service on it", "keyhole store init"},
+		{"no bus", func(s *session.Survey) { s.Service, s.Bus = false, "" }, "keyring", limits, "no session bus", "keyhole store init"},
+		{"sealed file instead", func(s *session.Survey) { s.Service, s.Bus, s.SealedThere = false, "", true }, "", fine, "", ""},
+		{"sealed file open to others", func(s *session.Survey) { s.SealedThere, s.SealedProblem = true, "others can open it" }, "sealed file", limits, "others can open it", "chmod 600 /home/x/store.age"},
+		{"no log", func(s *session.Survey) { s.AuditErr = errors.New("read-only file system") }, "audit log", stops, "read-only", "mkdir -p /home/x/audit"},
+		{"no run folder", func(s *session.Survey) { s.RunFolderErr = errors.New("not yours") }, "run folder", stops, "not yours", "mkdir -m 700 /run/user/1/keyhole"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := well()
+			tt.change(&s)
+			all := diagnose(s)
+			want := map[grade]int{fine: ExitOK, limits: ExitNo, stops: ExitFailure}[tt.grade]
+			if got := doctorCode(all); got != want {
+				t.Errorf("exit status %d, want %d", got, want)
+			}
+			seen := false
+			for _, f := range all {
+				if f.About != tt.about {
+					if f.Grade != fine {
+						t.Errorf("%s is %v as well: %s", f.About, f.Grade, f.Found)
+					}
+					continue
+				}
+				seen = true
+				if f.Grade != tt.grade || !strings.Contains(f.Found, tt.found) || !strings.Contains(f.Fix, tt.fix) || f.Means == "" {
+					t.Errorf("got %+v, want grade %v, %q, fix with %q and a meaning", f, tt.grade, tt.found, tt.fix)
+				}
+			}
+			if !seen && tt.about != "" {
+				t.Errorf("nothing about %s", tt.about)
+			}
+		})
+	}
+}
+
+// What a machine says of itself reaches the terminal escaped.
+func TestFindingsAreEscaped(t *testing.T) {
+	var b strings.Builder
+	s := well()
+	s.AuditErr = errors.New("\x1b[2J\u202e")
+	if err := printFindings(&b, diagnose(s), false); err != nil {
+		t.Fatal(err)
+	}
+	if strings.ContainsAny(b.String(), "\x1b\u202e") || !strings.Contains(b.String(), `\x1b[2J\u202e`) {
+		t.Errorf("printed %q", b.String())
+	}
+}

@@ -2,6 +2,10 @@ package broker
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -9,7 +13,12 @@ import (
 	"keyhole/internal/secret"
 )
 
-const answersHeld = 4096
+const (
+	answersHeld   = 4096
+	questionTime  = 5 * time.Minute // how long a question stays open, whoever still waits for it
+	questionsOpen = 64              // each is a window or a line that a person must look at
+	refusalHolds  = time.Minute     // how long a no for once holds: a program could otherwise nag
+)
 
 // Grant is a person's remembered answer, with its lifespan. The zero Grant is
 // no answer.
@@ -20,25 +29,46 @@ type Grant struct {
 	Until    time.Time
 }
 
-// question is what an answer is about: one operation on one item.
+// question is what an answer is about: one operation on one item as it is. The
+// attributes are part of it because a store gives the ID of a deleted item to a
+// new one, and because what is to be created has no ID yet.
 type question struct {
-	store, id string
-	op        policy.Operation
+	store, id  string
+	op         policy.Operation
+	attributes [sha256.Size]byte
 }
 
 func questionOf(r policy.Request) question {
-	op := r.Operation
-	if op == policy.List {
-		op = policy.Read
+	q := question{r.Item.Store, r.Item.ID, r.Operation, [sha256.Size]byte{}}
+	if q.op == policy.List {
+		q.op = policy.Read
 	}
-	return question{r.Item.Store, r.Item.ID, op}
+	if q.op == policy.Create {
+		q.id = ""
+	}
+	h := sha256.New()
+	add := func(s string) {
+		h.Write(binary.AppendUvarint(nil, uint64(len(s))))
+		h.Write([]byte(s))
+	}
+	add(r.Item.Collection)
+	for _, k := range slices.Sorted(maps.Keys(r.Item.Attributes)) {
+		if v := r.Item.Attributes[k]; k != secret.SchemaKey || v != secret.GenericSchema {
+			add(k)
+			add(v)
+		}
+	}
+	h.Sum(q.attributes[:0])
+	return q
 }
 
 // answers remembers what a person said and merges equal questions. What nobody
 // said is not remembered.
 type answers struct {
 	now  func() time.Time
-	turn chan struct{} // holds one token: one question at a time
+	turn chan struct{}   // holds one token: one question at a time
+	life context.Context // ends with the run, and every question with it
+	end  context.CancelFunc
 
 	mu     sync.Mutex // guards what follows
 	given  map[question]Grant
@@ -53,8 +83,9 @@ type asked struct {
 }
 
 func newAnswers(now func() time.Time) *answers {
+	life, end := context.WithCancel(context.Background())
 	return &answers{
-		now: now, turn: make(chan struct{}, 1), given: make(map[question]Grant),
+		now: now, life: life, end: end, turn: make(chan struct{}, 1), given: make(map[question]Grant),
 		wanted: make(map[question]policy.Request), asking: make(map[question]*asked),
 	}
 }
@@ -123,45 +154,58 @@ func (a *answers) keep(r policy.Request, ans policy.Answer) {
 		return
 	}
 	g := Grant{Effect: policy.Deny, Given: true, Lifespan: ans.Lifespan, Until: time.Unix(ans.Until, 0)}
-	if ans.Effect == policy.Allow {
+	switch {
+	case ans.Effect == policy.Allow:
 		g.Effect = policy.Allow
+	case g.Lifespan == policy.Once:
+		g.Lifespan, g.Until = policy.Until, a.now().Add(refusalHolds)
 	}
 	a.given[q] = g
 }
 
-// merge runs ask once for equal questions that come at the same time, and one
-// question after another.
-func (a *answers) merge(ctx context.Context, r policy.Request, ask func() error) error {
+// merge waits for the answer to a question, which equal ones share, and puts
+// one after another. The question goes on when who waits stops waiting.
+func (a *answers) merge(ctx context.Context, r policy.Request, ask func(context.Context) error) error {
 	q := questionOf(r)
 	a.mu.Lock()
-	if other, ok := a.asking[q]; ok {
-		a.mu.Unlock()
-		select {
-		case <-other.done:
-			return other.err
-		case <-ctx.Done():
+	open, ok := a.asking[q]
+	if !ok {
+		if len(a.asking) >= questionsOpen || a.life.Err() != nil {
+			a.mu.Unlock()
 			return ErrPending
 		}
+		open = &asked{done: make(chan struct{}), err: ErrPending}
+		a.asking[q] = open
+		go a.run(q, open, ask)
 	}
-	mine := &asked{done: make(chan struct{}), err: ErrPending}
-	a.asking[q] = mine
 	a.mu.Unlock()
+	select {
+	case <-open.done:
+		return open.err
+	case <-ctx.Done():
+		return ErrPending
+	}
+}
+
+func (a *answers) run(q question, open *asked, ask func(context.Context) error) {
+	ctx, cancel := context.WithTimeout(a.life, questionTime)
+	defer cancel()
 	defer func() {
 		a.mu.Lock()
 		delete(a.asking, q)
 		a.mu.Unlock()
-		close(mine.done)
+		close(open.done)
 	}()
 	select {
 	case a.turn <- struct{}{}:
 		defer func() { <-a.turn }()
-		mine.err = ask()
+		open.err = ask(ctx)
 	case <-ctx.Done():
 	}
-	return mine.err
 }
 
 func (a *answers) forget() {
+	a.end()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	clear(a.given)

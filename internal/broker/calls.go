@@ -137,12 +137,18 @@ func (c *calls) writer(ctx context.Context) (Writer, time.Duration, error) {
 	return w, callTime, nil
 }
 
+// create gives the store a copy: who is told of a timeout wipes the value while
+// the store may still be writing it.
 func (c *calls) create(ctx context.Context, item secret.Info, v secret.Value) (secret.Info, error) {
 	w, limit, err := c.writer(ctx)
 	if err != nil {
 		return secret.Info{}, err
 	}
-	return do(ctx, c, limit, func(ctx context.Context) (secret.Info, error) { return w.Create(ctx, item, v) }, nil)
+	own := copyOf(v)
+	return do(ctx, c, limit, func(ctx context.Context) (secret.Info, error) {
+		defer own.Wipe()
+		return w.Create(ctx, item, own)
+	}, nil)
 }
 
 func (c *calls) update(ctx context.Context, id string, ch secret.Change) error {
@@ -150,7 +156,16 @@ func (c *calls) update(ctx context.Context, id string, ch secret.Change) error {
 	if err != nil {
 		return err
 	}
-	_, err = do(ctx, c, limit, func(ctx context.Context) (struct{}, error) { return struct{}{}, w.Update(ctx, id, ch) }, nil)
+	if ch.Value != nil {
+		own := copyOf(*ch.Value)
+		ch.Value = &own
+	}
+	_, err = do(ctx, c, limit, func(ctx context.Context) (struct{}, error) {
+		if ch.Value != nil {
+			defer ch.Value.Wipe()
+		}
+		return struct{}{}, w.Update(ctx, id, ch)
+	}, nil)
 	return err
 }
 

@@ -18,15 +18,19 @@ func (b *Broker) denialText(req policy.Request, d policy.Decision) string {
 	t.WriteString("keyhole: " + act(req.Operation) + " \"" + secret.Printable(name(req.Item)) + "\" is ")
 	switch {
 	case d.Effect == policy.Ask:
-		t.WriteString("waiting for your answer")
+		t.WriteString("not done: it needs your agreement, and nobody gave it")
 		return t.String()
 	case d.Rule != nil && d.Rule.Effect == policy.Deny:
 		t.WriteString("denied by " + secret.Printable(d.RuleName()))
 		return t.String()
 	}
 	t.WriteString("not granted by profile " + secret.Printable(b.cfg.ProfileName))
-	if flag, ok := remedy(req.Item); ok {
-		t.WriteString("; keyhole run --write '" + flag + "' would grant it")
+	if value, ok := remedy(req.Item); ok {
+		flag := "--write"
+		if req.Operation == policy.Read {
+			flag = "--read"
+		}
+		t.WriteString("; keyhole run " + flag + " '" + value + "' would grant it")
 	}
 	return t.String()
 }
@@ -51,8 +55,9 @@ func name(r secret.Ref) string {
 	return r.String()
 }
 
-// remedy is the flag's value that would grant the item, if it can be pasted
-// into a shell as it stands.
+// remedy is the flag's value that would grant this item and no other, if it can
+// be pasted into a shell as it stands. The client chooses the account of what it
+// creates, so an account "*" must not be advice to grant them all.
 func remedy(r secret.Ref) (string, bool) {
 	key := "service"
 	value, ok := r.Service()
@@ -61,10 +66,7 @@ func remedy(r secret.Ref) (string, bool) {
 		value, ok = r.Attributes["server"]
 	}
 	acct, _ := r.Account()
-	if acct == "" {
-		acct = "*"
-	}
-	if !ok || !pastes(value) || !pastes(acct) {
+	if !ok || !pastes(value) || acct != "" && !pastes(acct) {
 		return "", false
 	}
 	return key + "=" + value + ",account=" + acct, true
@@ -75,6 +77,6 @@ func pastes(s string) bool {
 		return false
 	}
 	return strings.IndexFunc(s, func(r rune) bool {
-		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune(":._@/-*", r))
+		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune(":._@/-", r))
 	}) < 0
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/hex"
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -13,9 +14,12 @@ import (
 )
 
 const (
-	overlayName  = "overlay" // Ref.Store of its items
-	overlayItems = 1024
-	overlayBytes = 16 << 20
+	overlayName = "overlay" // Ref.Store of its items
+	// overlayCollection is what the Secret Service API calls a collection that
+	// lasts no longer than the login.
+	overlayCollection = "session"
+	overlayItems      = 1024
+	overlayBytes      = 16 << 20
 )
 
 // overlay keeps writes of one run in memory. An item in it may stand in front of
@@ -27,7 +31,10 @@ type overlay struct {
 	items []*layer
 	gone  map[string]bool // IDs of the store's items deleted for this run
 	size  int
+	ended bool // the run is over: nothing is taken any more
 }
+
+var errOverlayEnded = fmt.Errorf("%w: the run has ended", secret.ErrUnavailable)
 
 // layer is one item of the overlay.
 type layer struct {
@@ -58,6 +65,22 @@ func (o *overlay) hides(id string) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.gone[id] || slices.ContainsFunc(o.items, func(l *layer) bool { return l.shadow == id })
+}
+
+// above is the ID of the item that stands for the store's item; empty: none.
+func (o *overlay) above(id string) string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.aboveLocked(id)
+}
+
+func (o *overlay) aboveLocked(id string) string {
+	for _, l := range o.items {
+		if l.shadow == id && id != "" {
+			return l.info.ID
+		}
+	}
+	return ""
 }
 
 func (o *overlay) findLocked(id string) *layer {
@@ -96,7 +119,8 @@ func (o *overlay) get(id string) (info secret.Info, v secret.Value, shadow strin
 
 func copyOf(v secret.Value) secret.Value { return secret.NewValue(bytes.Clone(v.Expose())) }
 
-// create adds an item; with shadow it stands for that item of the store.
+// create adds an item; with shadow it stands for that item of the store, of
+// which there can be one (secret.ErrExists).
 func (o *overlay) create(item secret.Info, v *secret.Value, shadow string) (secret.Info, error) {
 	id := make([]byte, 16)
 	if _, err := rand.Read(id); err != nil {
@@ -111,6 +135,12 @@ func (o *overlay) create(item secret.Info, v *secret.Value, shadow string) (secr
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.ended {
+		return secret.Info{}, errOverlayEnded
+	}
+	if o.aboveLocked(shadow) != "" {
+		return secret.Info{}, secret.ErrExists
+	}
 	cost := weight(item, v)
 	if len(o.items) >= overlayItems || o.size+cost > overlayBytes {
 		return secret.Info{}, secret.ErrTooLarge
@@ -136,12 +166,12 @@ func weight(item secret.Info, v *secret.Value) int {
 	return n
 }
 
-func (o *overlay) update(id string, c secret.Change) error {
+func (o *overlay) update(id string, c secret.Change) (secret.Info, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	l := o.findLocked(id)
 	if l == nil {
-		return secret.ErrNotFound
+		return secret.Info{}, secret.ErrNotFound
 	}
 	before := weight(l.info, l.value)
 	next, value := l.info.Clone(), l.value
@@ -156,13 +186,13 @@ func (o *overlay) update(id string, c secret.Change) error {
 		if c.Value != nil {
 			value.Wipe()
 		}
-		return secret.ErrTooLarge
+		return secret.Info{}, secret.ErrTooLarge
 	}
 	if c.Value != nil && l.value != nil {
 		l.value.Wipe()
 	}
 	l.info, l.value, o.size = next, value, grown
-	return nil
+	return next.Clone(), nil
 }
 
 // apply makes all of a change but its bytes.
@@ -201,6 +231,9 @@ func (o *overlay) delete(id string) error {
 func (o *overlay) bury(id string) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.ended {
+		return errOverlayEnded
+	}
 	if len(o.gone) >= overlayItems {
 		return secret.ErrTooLarge
 	}
@@ -216,6 +249,6 @@ func (o *overlay) wipe() {
 			l.value.Wipe()
 		}
 	}
-	o.items, o.size = nil, 0
+	o.items, o.size, o.ended = nil, 0, true
 	clear(o.gone)
 }

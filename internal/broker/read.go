@@ -119,7 +119,20 @@ func (b *Broker) look(ctx context.Context, who policy.Principal, ref secret.Ref)
 	return s, nil
 }
 
+// standIn is the item of the overlay that now stands for an item of the store:
+// a client goes on using the name it had before its own update.
+func (b *Broker) standIn(ref secret.Ref) secret.Ref {
+	if ref.Store != b.cfg.Store {
+		return ref
+	}
+	if id := b.overlay.above(ref.ID); id != "" {
+		ref.Store, ref.ID = overlayName, id
+	}
+	return ref
+}
+
 func (b *Broker) stat(ctx context.Context, ref secret.Ref) (secret.Info, error) {
+	ref = b.standIn(ref)
 	switch {
 	case ref.Store == overlayName:
 		return b.overlay.stat(ref.ID)
@@ -163,6 +176,9 @@ func (b *Broker) Get(ctx context.Context, who policy.Principal, ref secret.Ref) 
 func (b *Broker) agreed(ctx context.Context, req *policy.Request) error {
 	info, err := b.stat(ctx, req.Item)
 	if err != nil {
+		if !errors.Is(err, secret.ErrNotFound) {
+			b.notes.add(entry(audit.Failed, *req, policy.Decision{}))
+		}
 		return err
 	}
 	req.Item = info.Ref
@@ -170,17 +186,17 @@ func (b *Broker) agreed(ctx context.Context, req *policy.Request) error {
 	if d.Effect != policy.Ask {
 		return nil // denied or allowed: judged again on what is fetched
 	}
-	switch g := b.answers.about(*req); {
-	case g.Given && g.Effect == policy.Allow:
-		return nil
-	case g.Given:
-		return b.refusal(*req)
+	// A yes for once is used up by the release, not here.
+	if err := b.consent(ctx, *req, d); err != nil {
+		b.notes.add(entry(audit.Denied, *req, d))
+		return err
 	}
-	return b.ask(ctx, *req, d)
+	return nil
 }
 
 // fetch gets bytes and the attributes that came after them.
 func (b *Broker) fetch(ctx context.Context, ref secret.Ref) (secret.Info, secret.Value, error) {
+	ref = b.standIn(ref)
 	if ref.Store != overlayName {
 		if ref.Store != b.cfg.Store || b.overlay.hides(ref.ID) {
 			return secret.Info{}, secret.Value{}, secret.ErrNotFound

@@ -20,7 +20,7 @@ const (
 
 // Create adds an item. With replace, a visible item with exactly these
 // attributes is updated instead, if that is granted too; nothing else is ever
-// overwritten.
+// overwritten. What is made in the overlay's own collection never leaves it.
 func (b *Broker) Create(ctx context.Context, who policy.Principal, item secret.Info, v secret.Value, replace bool) (secret.Info, error) {
 	if err := b.ready(); err != nil {
 		return secret.Info{}, err
@@ -28,42 +28,55 @@ func (b *Broker) Create(ctx context.Context, who policy.Principal, item secret.I
 	if err := checkSize(item.Label, item.Attributes, &v); err != nil {
 		return secret.Info{}, err
 	}
-	if replace {
-		old, found, err := b.equal(ctx, who, item)
+	item.Store, item.ID = b.cfg.Store, ""
+	req := policy.Request{Who: who, Operation: policy.Create, Item: item.Ref}
+	if replace && b.decide(req).Effect != policy.Deny {
+		old, found, err := b.equal(ctx, req)
 		if err != nil {
 			return secret.Info{}, err
 		}
 		if found {
 			c := secret.Change{Value: &v, ContentType: &item.ContentType, Label: &item.Label}
-			return old, b.Update(ctx, who, old.Ref, c)
+			return b.change(ctx, who, old.Ref, c)
 		}
 	}
-	item.Store = b.cfg.Store
-	req := policy.Request{Who: who, Operation: policy.Create, Item: item.Ref}
 	d, err := b.gate(ctx, req)
 	if err != nil {
 		return secret.Info{}, err
 	}
-	if d.WriteTo == policy.Overlay {
-		return b.overlay.create(item, &v, "")
+	if d.WriteTo == policy.Overlay || item.Collection == overlayCollection {
+		made, err := b.overlay.create(item, &v, "")
+		return made, b.failed(req, d, err)
 	}
 	made, err := b.store.create(ctx, item, v)
 	return made, b.failed(req, d, err)
 }
 
-// equal finds the visible item with exactly these attributes, overlay first.
-func (b *Broker) equal(ctx context.Context, who policy.Principal, item secret.Info) (secret.Info, bool, error) {
-	found, err := b.search(ctx, secret.Query{Attributes: item.Attributes})
+// equal finds the visible item with exactly the attributes that req would
+// create, overlay first. One that is there and not visible is a refusal: beside
+// it the new item would take its place for whoever searches.
+func (b *Broker) equal(ctx context.Context, req policy.Request) (secret.Info, bool, error) {
+	found, err := b.search(ctx, secret.Query{Attributes: req.Item.Attributes})
 	if err != nil {
+		b.notes.add(entry(audit.Failed, req, policy.Decision{}))
 		return secret.Info{}, false, err
 	}
+	hidden := false
 	for _, info := range found {
-		if !secret.EqualAttributes(info.Attributes, item.Attributes) {
+		if !secret.EqualAttributes(info.Attributes, req.Item.Attributes) {
 			continue
 		}
-		if _, _, ok := b.show(who, info); ok {
+		if req.Item.Collection == overlayCollection && info.Store != overlayName {
+			continue
+		}
+		if _, _, ok := b.show(req.Who, info); ok {
 			return info, true, nil
 		}
+		hidden = true
+	}
+	if hidden {
+		b.notes.add(entry(audit.Denied, req, policy.Decision{}))
+		return secret.Info{}, false, b.deny(req, policy.Decision{})
 	}
 	return secret.Info{}, false, nil
 }
@@ -97,47 +110,62 @@ func (b *Broker) failed(req policy.Request, d policy.Decision, err error) error 
 // create and for update: an item could otherwise be moved out of a grant, or
 // into one.
 func (b *Broker) Update(ctx context.Context, who policy.Principal, ref secret.Ref, c secret.Change) error {
+	_, err := b.change(ctx, who, ref, c)
+	return err
+}
+
+// change updates an item and returns it as it then is, which may be a copy in
+// the overlay.
+func (b *Broker) change(ctx context.Context, who policy.Principal, ref secret.Ref, c secret.Change) (secret.Info, error) {
 	label := ""
 	if c.Label != nil {
 		label = *c.Label
 	}
 	if err := checkSize(label, c.Attributes, c.Value); err != nil {
-		return err
+		return secret.Info{}, err
 	}
 	old, err := b.Stat(ctx, who, ref)
 	if err != nil {
-		return err
+		return secret.Info{}, err
 	}
-	if c.Attributes != nil {
-		moved := old.Ref
-		moved.Attributes = c.Attributes
-		for _, op := range []policy.Operation{policy.Create, policy.Update} {
-			req := policy.Request{Who: who, Operation: op, Item: moved}
-			if d := b.decide(req); d.Effect != policy.Allow {
-				b.notes.add(entry(audit.Denied, req, d))
-				return b.deny(req, d)
-			}
-		}
+	if err := b.mayMove(who, old.Ref, c); err != nil {
+		return secret.Info{}, err
 	}
 	req := policy.Request{Who: who, Operation: policy.Update, Item: old.Ref}
 	d, err := b.gate(ctx, req)
-	switch {
-	case err != nil:
-		return err
-	case old.Store == overlayName:
-		return b.overlay.update(old.ID, c)
-	case d.WriteTo == policy.Overlay:
-		return b.shadow(old, c)
+	if err != nil {
+		return secret.Info{}, err
 	}
-	return b.failed(req, d, b.store.update(ctx, old.ID, c))
+	if old.Store == overlayName {
+		now, err := b.overlay.update(old.ID, c)
+		return now, b.failed(req, d, err)
+	}
+	now := old.Clone()
+	apply(&now, c)
+	if d.WriteTo == policy.Overlay {
+		now, err = b.overlay.create(now, c.Value, old.ID)
+		if errors.Is(err, secret.ErrExists) { // somebody else put a copy there meanwhile
+			now, err = b.overlay.update(b.overlay.above(old.ID), c)
+		}
+		return now, b.failed(req, d, err)
+	}
+	return now, b.failed(req, d, b.store.update(ctx, old.ID, c))
 }
 
-// shadow puts a changed copy in front of an item of the store, for this run.
-func (b *Broker) shadow(old secret.Info, c secret.Change) error {
-	changed := old.Clone()
-	apply(&changed, c)
-	_, err := b.overlay.create(changed, c.Value, old.ID)
-	return err
+// mayMove decides on new attributes.
+func (b *Broker) mayMove(who policy.Principal, old secret.Ref, c secret.Change) error {
+	if c.Attributes == nil {
+		return nil
+	}
+	old.Attributes = c.Attributes
+	for _, op := range []policy.Operation{policy.Create, policy.Update} {
+		req := policy.Request{Who: who, Operation: op, Item: old}
+		if d := b.decide(req); d.Effect != policy.Allow {
+			b.notes.add(entry(audit.Denied, req, d))
+			return b.deny(req, d)
+		}
+	}
+	return nil
 }
 
 // Delete removes a visible item.
@@ -152,9 +180,9 @@ func (b *Broker) Delete(ctx context.Context, who policy.Principal, ref secret.Re
 	case err != nil:
 		return err
 	case old.Store == overlayName:
-		return b.overlay.delete(old.ID)
+		return b.failed(req, d, b.overlay.delete(old.ID))
 	case d.WriteTo == policy.Overlay:
-		return b.overlay.bury(old.ID)
+		return b.failed(req, d, b.overlay.bury(old.ID))
 	}
 	err = b.store.delete(ctx, old.ID)
 	if errors.Is(err, secret.ErrNotFound) {

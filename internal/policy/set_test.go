@@ -146,14 +146,30 @@ func TestCreateOutsideOfWhatIsVisible(t *testing.T) {
 	}
 }
 
-func TestMatching(t *testing.T) {
-	server := policy.Rule{Operations: read, Servers: []string{"h"}, Effect: policy.Allow}
-	cases := []struct {
-		name    string
-		rule    policy.Rule
-		allowed []secret.Ref
-		denied  []secret.Ref
-	}{
+// matching is a rule, with items it reaches and as many it does not.
+type matching struct {
+	name    string
+	rule    policy.Rule
+	allowed []secret.Ref
+	denied  []secret.Ref
+}
+
+func (c matching) check(t *testing.T) {
+	s := set(t, c.rule)
+	for _, it := range c.allowed {
+		if d := decide(s, policy.Read, it); d.Effect != policy.Allow || d.Rule == nil {
+			t.Errorf("%s: %v is denied", c.name, it.Attributes)
+		}
+	}
+	for _, it := range c.denied {
+		if d := decide(s, policy.Read, it); d.Effect != policy.Deny {
+			t.Errorf("%s: %v is allowed", c.name, it.Attributes)
+		}
+	}
+}
+
+func TestMatchingServicesAndAccounts(t *testing.T) {
+	for _, c := range []matching{
 		{"service", allow(read, "s"),
 			[]secret.Ref{item("service", "s"), item("service", "s", "account", "a", "more", "x")},
 			[]secret.Ref{item("service", "S"), item("service", "s "), item("service", ""), item(), item("server", "s")}},
@@ -171,6 +187,14 @@ func TestMatching(t *testing.T) {
 		{"account prefix", with(allow(read, "s"), func(r *policy.Rule) { r.Accounts, r.AccountPrefixes = nil, []string{"cli|"} }),
 			[]secret.Ref{item("service", "s", "username", "cli|1")},
 			[]secret.Ref{item("service", "s"), item("service", "s", "username", "cli")}},
+	} {
+		c.check(t)
+	}
+}
+
+func TestMatchingOtherKeys(t *testing.T) {
+	server := policy.Rule{Operations: read, Servers: []string{"h"}, Effect: policy.Allow}
+	for _, c := range []matching{
 		{"server", server,
 			[]secret.Ref{item("server", "h"), item("server", "h", "user", "u", "port", "1")},
 			[]secret.Ref{item("server", "g"), item(), item("service", "h")}},
@@ -194,19 +218,8 @@ func TestMatching(t *testing.T) {
 		{"store", with(allow(read, "s"), func(r *policy.Rule) { r.Provider = "store" }),
 			[]secret.Ref{item("service", "s")},
 			[]secret.Ref{{Store: "sealed-file", Attributes: attrs{"service": "s"}}}},
-	}
-	for _, c := range cases {
-		s := set(t, c.rule)
-		for _, it := range c.allowed {
-			if d := decide(s, policy.Read, it); d.Effect != policy.Allow || d.Rule == nil {
-				t.Errorf("%s: %v is denied", c.name, it.Attributes)
-			}
-		}
-		for _, it := range c.denied {
-			if d := decide(s, policy.Read, it); d.Effect != policy.Deny {
-				t.Errorf("%s: %v is allowed", c.name, it.Attributes)
-			}
-		}
+	} {
+		c.check(t)
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"keyhole/internal/broker"
@@ -47,7 +49,7 @@ func openStore(ctx context.Context, cfg *Config, rules *policy.Set) (*store, err
 	}
 	switch kind := cfg.Store.Kind; kind {
 	case "", "system":
-		return systemStore(ctx, cfg, bus, file)
+		return systemStore(ctx, cfg, rules, bus, file)
 	case secretservice.Name:
 		if bus == "" {
 			return nil, &Hinted{errors.New("no session bus, so no Secret Service"),
@@ -61,7 +63,16 @@ func openStore(ctx context.Context, cfg *Config, rules *policy.Set) (*store, err
 	}
 }
 
-func systemStore(ctx context.Context, cfg *Config, bus, file string) (*store, error) {
+// chosen tells whether a person wrote one of the rules, in a profile or a flag. A
+// built-in profile also grants what its program keeps on other systems only,
+// and it would be noise to miss that at every start.
+func chosen(rules *policy.Set) bool {
+	return slices.ContainsFunc(rules.Rules(), func(r policy.Rule) bool {
+		return r.Effect != policy.Deny && (strings.Contains(r.Source.File, "/") || strings.HasPrefix(r.Source.File, "-"))
+	})
+}
+
+func systemStore(ctx context.Context, cfg *Config, rules *policy.Set, bus, file string) (*store, error) {
 	_, err := os.Stat(file)
 	sealed := err == nil
 	switch {
@@ -77,7 +88,9 @@ func systemStore(ctx context.Context, cfg *Config, bus, file string) (*store, er
 	case sealed:
 		return openSealed(cfg, file)
 	default:
-		cfg.Notice("no keyring answers here and there is no sealed file: granted items cannot be read ('keyhole store init' makes one)")
+		if chosen(rules) {
+			cfg.Notice("no keyring answers here and there is no sealed file: granted items cannot be read ('keyhole store init' makes one)")
+		}
 		return noStore("no keyring and no sealed file"), nil
 	}
 }

@@ -3,7 +3,6 @@ package broker_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
 
@@ -227,7 +226,7 @@ type slowWriter struct {
 func (s *slowWriter) wait(v secret.Value) error {
 	close(s.entered)
 	<-s.goOn
-	s.wrote <- fmt.Sprintf("%s", v.Expose())
+	s.wrote <- string(v.Expose())
 	return nil
 }
 

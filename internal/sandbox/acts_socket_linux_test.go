@@ -170,4 +170,3 @@ func tcpConnect(to netip.AddrPort, flags int) error {
 	}
 	return errors.Join(unix.Connect(fd, sa), unix.Close(fd))
 }
-

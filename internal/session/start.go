@@ -141,12 +141,15 @@ func lookPath(name, dir string, env []string) (string, error) {
 			d = filepath.Join(dir, d)
 		}
 		p := filepath.Join(d, name)
-		switch err := executable(p); {
-		case err == nil:
-			return p, nil
-		case !errors.Is(err, fs.ErrNotExist):
-			denied = err
+		// A folder that cannot be searched holds nothing for us, as in a shell.
+		if _, err := os.Stat(p); err != nil {
+			continue
 		}
+		err := executable(p)
+		if err == nil {
+			return p, nil
+		}
+		denied = err
 	}
 	if denied != nil {
 		return "", denied

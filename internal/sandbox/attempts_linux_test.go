@@ -139,7 +139,7 @@ func supervised(t *testing.T, s *scene) *exec.Cmd {
 	if exe, err := os.Executable(); err == nil {
 		c.Path = exe
 	}
-	c.Env = []string{asSupervisor + "=" + string(b), "TMPDIR=" + os.TempDir()}
+	c.Env = []string{asSupervisor + "=" + string(b), "TMPDIR=" + os.TempDir(), noLinger}
 	return c
 }
 

@@ -23,6 +23,10 @@ const (
 	asSupervisor = "KEYHOLE_TEST_SUPERVISOR"
 	asActor      = "KEYHOLE_TEST_ACTS"
 	asInspector  = "KEYHOLE_TEST_INSPECT"
+
+	// noLinger keeps a program built with the race detector from sleeping a
+	// second before it exits.
+	noLinger = "GORACE=atexit_sleep_ms=0"
 )
 
 // scene is the world a supervisor sets up, as JSON in its environment.
@@ -171,7 +175,7 @@ func stageScene(t *testing.T) (s scene, dir string) {
 	}
 	s.Spec = spec{
 		Path: exe, Argv: []string{exe}, Dir: filepath.Join(dir, "ws"),
-		Env:         []string{"PATH=/usr/bin:/bin", "DIR=" + dir, asActor + "=1"},
+		Env:         []string{"PATH=/usr/bin:/bin", "DIR=" + dir, noLinger, asActor + "=1"},
 		EndpointDir: filepath.Join(dir, "ep"), Probe: filepath.Join(dir, "ep", "s"),
 		Network: sandbox.Network{UDP: true},
 		Grants:  []sandbox.Grant{{Path: exe, Access: sandbox.Read}, {Path: filepath.Join(dir, "ws"), Access: sandbox.Write}},

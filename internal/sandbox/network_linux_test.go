@@ -84,7 +84,7 @@ func TestInspect(t *testing.T) {
 		cmd := exec.Command("/proc/self/exe")
 		s, _ := stageScene(t)
 		cmd.Path = s.Spec.Path
-		cmd.Env = []string{asInspector + "=yes", "OUTER=" + c.outer}
+		cmd.Env = []string{asInspector + "=yes", "OUTER=" + c.outer, noLinger}
 		out, err := cmd.CombinedOutput()
 		if err != nil {
 			t.Fatalf("%v: %s", err, out)
@@ -95,7 +95,7 @@ func TestInspect(t *testing.T) {
 		}
 	}
 	s, _ := stageScene(t)
-	s.Spec.Env = []string{asInspector + "=yes"}
+	s.Spec.Env = []string{asInspector + "=yes", noLinger}
 	out, err := supervised(t, &s).Output()
 	if err != nil {
 		t.Fatal(err)

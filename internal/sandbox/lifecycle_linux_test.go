@@ -291,6 +291,22 @@ func catches(pid int, sig syscall.Signal) bool {
 	return false
 }
 
+// A program that asks to be traced by its parent is let go, neither left stopped
+// nor taken for a job that was stopped.
+func TestTracedByRequest(t *testing.T) {
+	s, _ := stageScene(t)
+	c := supervised(t, &s)
+	timer := time.AfterFunc(10*time.Second, func() {
+		if err := c.Process.Kill(); err != nil {
+			t.Error(err)
+		}
+	})
+	defer timer.Stop()
+	if got := answers(t, c, []string{"traceme", "self"}); got[0] != "ok" {
+		t.Error(got)
+	}
+}
+
 // One listener per task: a second keyhole inside says so.
 func TestNested(t *testing.T) {
 	inner, _ := stageScene(t)

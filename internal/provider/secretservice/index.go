@@ -13,6 +13,9 @@ import (
 // free, so that filling it does not hold up a lookup.
 const fillChunk = maxInFlight / 2
 
+// indexMost bounds what searches put into the index.
+const indexMost = 50_000
+
 // index keeps what was read of items so that listing everything need not read
 // them all each time: in gnome-keyring that grows with the square of their
 // number. It holds attributes, never secrets, and serves listings only; nothing
@@ -65,6 +68,34 @@ func (x *index) split(h hits) (known map[dbus.ObjectPath]*secret.Info, need []db
 	return known, need
 }
 
+// find tells of unlocked hits which are known and which must be read. An index
+// that has grown too large is begun again.
+func (x *index) find(paths []dbus.ObjectPath) (known map[dbus.ObjectPath]*secret.Info, need []dbus.ObjectPath) {
+	if len(x.items) > indexMost {
+		clear(x.items)
+	}
+	known = make(map[dbus.ObjectPath]*secret.Info, len(paths))
+	for _, p := range paths {
+		if e := x.items[p]; e != nil && e.info != nil && !e.info.Locked {
+			known[p] = e.info
+			continue
+		}
+		need = append(need, p)
+	}
+	return known, need
+}
+
+// inOrder copies what is known of the paths; what is gone is left out.
+func inOrder(paths []dbus.ObjectPath, known map[dbus.ObjectPath]*secret.Info) []secret.Info {
+	out := make([]secret.Info, 0, len(known))
+	for _, p := range paths {
+		if i, ok := known[p]; ok {
+			out = append(out, i.Clone())
+		}
+	}
+	return out
+}
+
 // everything lists all items. The search makes it a true list of what is there
 // now, in the service's order; its reply also comes after the signals of every
 // change before it.
@@ -88,13 +119,7 @@ func (s *Store) everything(ctx context.Context, l *link) ([]secret.Info, error) 
 			return nil, err
 		}
 	}
-	out := make([]secret.Info, 0, len(known))
-	for _, p := range h.all() {
-		if i, ok := known[p]; ok {
-			out = append(out, i.Clone())
-		}
-	}
-	return out, nil
+	return inOrder(h.all(), known), nil
 }
 
 // fill reads a few items into known, and into the index unless a signal came in

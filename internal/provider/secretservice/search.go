@@ -54,18 +54,37 @@ func (s *Store) search(ctx context.Context, l *link, attrs map[string]string) ([
 	if err != nil {
 		return nil, err
 	}
-	var out []secret.Info
-	for chunk := range slices.Chunk(h.all(), maxInFlight) {
+	out, err := s.readUnlocked(ctx, l, h.unlocked)
+	if err != nil {
+		return nil, err
+	}
+	for chunk := range slices.Chunk(h.locked, maxInFlight) {
 		infos, err := s.readAll(ctx, l, chunk)
 		if err != nil {
 			return nil, err
 		}
+		for i := range infos {
+			revealHashed(&infos[i], attrs)
+		}
 		out = append(out, infos...)
 	}
-	for i := range out {
-		revealHashed(&out[i], attrs)
-	}
 	return out, nil
+}
+
+// readUnlocked gives the attributes of hits from the index, and reads those it
+// does not have. A client that looks up the same item again then costs one
+// request to the service and not two.
+func (s *Store) readUnlocked(ctx context.Context, l *link, paths []dbus.ObjectPath) ([]secret.Info, error) {
+	l.mu.Lock()
+	x := l.index
+	known, need := x.find(paths)
+	l.mu.Unlock()
+	for chunk := range slices.Chunk(need, maxInFlight) {
+		if err := s.fill(ctx, l, x, chunk, known); err != nil {
+			return nil, err
+		}
+	}
+	return inOrder(paths, known), nil
 }
 
 // hits is the service's answer to a search.

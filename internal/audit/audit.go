@@ -21,7 +21,7 @@ const (
 	End      Kind = "end"      // a run ended
 	Allowed  Kind = "allowed"  // granted and about to be done
 	Denied   Kind = "denied"   // not granted
-	Failed   Kind = "failed"   // granted, but the store failed
+	Failed   Kind = "failed"   // the store failed
 	Asked    Kind = "asked"    // a person was asked
 	Answered Kind = "answered" // a person answered
 	Repeats  Kind = "repeats"  // how often an earlier record of this run happened again

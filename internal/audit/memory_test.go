@@ -121,3 +121,19 @@ func TestGroupCommit(t *testing.T) {
 		t.Errorf("%d syncs for %d records, want 2 for 21", m.synced(), len(m.records(t)))
 	}
 }
+
+// What decides nothing does not wait for the disk, and goes there with the next
+// record that does.
+func TestWhatIsSynced(t *testing.T) {
+	tests := map[audit.Kind]int{
+		audit.Start: 0, audit.End: 0,
+		audit.Allowed: 1, audit.Denied: 1, audit.Failed: 1, audit.Asked: 1, audit.Answered: 1,
+	}
+	for kind, want := range tests {
+		m := &memory{}
+		record(t, audit.NewTestLog(m.disk()).NewRecorder("s", nil), entry(kind, "a"))
+		if m.synced() != want || len(m.records(t)) != 1 {
+			t.Errorf("%s: %d syncs, want %d", kind, m.synced(), want)
+		}
+	}
+}

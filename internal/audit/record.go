@@ -85,9 +85,11 @@ func newRecord(e Entry, session string, now time.Time) Record {
 	return r
 }
 
+// effect is what was decided. A failure has none: the store may have failed
+// before there was an item to decide about.
 func effect(e Entry) string {
 	switch e.Kind {
-	case Allowed, Failed:
+	case Allowed:
 		return policy.Allow.String()
 	case Denied:
 		return policy.Deny.String()

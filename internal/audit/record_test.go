@@ -53,7 +53,7 @@ func TestRecordShape(t *testing.T) {
 func TestEffects(t *testing.T) {
 	for kind, want := range map[audit.Kind]string{
 		audit.Allowed: "allow", audit.Denied: "deny", audit.Asked: "ask",
-		audit.Failed: "allow", audit.Answered: "deny", audit.Start: "",
+		audit.Failed: "", audit.Answered: "deny", audit.Start: "",
 	} {
 		var got audit.Record
 		if err := json.Unmarshal([]byte(written(t, audit.Entry{Kind: kind})), &got); err != nil || got.Effect != want {

@@ -55,8 +55,8 @@ func (l *Log) NewRecorder(session string, now func() time.Time) *Recorder {
 	return &Recorder{log: l, session: session, now: now, folds: make(map[[sha256.Size]byte]*fold)}
 }
 
-// Record writes e and returns once it is on disk. An error means that nothing
-// may be released.
+// Record writes e and returns once it is on disk (start and end of a run: once
+// it is written). An error means that nothing may be released.
 func (r *Recorder) Record(e Entry) error {
 	switch e.Kind {
 	case Start, End, Repeats, Break:

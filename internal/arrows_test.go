@@ -51,7 +51,7 @@ func arrows() map[string][]string {
 		// What only tests and measurements are made of may use everything.
 		"integration/...":     {"integration/...", "redteam/...", "internal/..."},
 		"redteam/...":         {"redteam/...", "internal/..."},
-		"internal/bench/...":  {"internal/...", "integration/..."},
+		"bench/...":           {"internal/...", "integration/..."},
 		"internal/canary/...": {"internal/..."},
 	}
 }
@@ -74,7 +74,7 @@ func homes() map[string][]string {
 // forTests are the packages that only tests and measurements are made of. What
 // they import is not part of the program.
 func forTests() []string {
-	return []string{"integration/...", "redteam/...", "internal/bench/...", "internal/canary/..."}
+	return []string{"integration/...", "redteam/...", "bench/...", "internal/canary/..."}
 }
 
 const maxDependencies = 10

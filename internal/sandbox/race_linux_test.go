@@ -55,7 +55,7 @@ func TestConnectUnderSignals(t *testing.T) {
 	for _, force := range []uint32{0, stageFallbacks} {
 		w := newWorld(t)
 		w.Force.Stage = force
-		got := answers(t, supervised(t, &w.scene), []string{"signals 1000 " + w.Spec.Probe})
+		got := answers(t, supervised(t, &w.scene), []string{"signals 3000 " + w.Spec.Probe})
 		if got[0] != "ok" {
 			t.Errorf("force %d: %s", force, got[0])
 		}

@@ -171,7 +171,10 @@ func (r *run) confine(c child, s *Spec, p plan, f forced) error {
 		case message.Kind == stage.Failed:
 			return explain(message, s.Path)
 		case message.Kind == stage.Listener && m == nil && fd >= 0:
-			m = mediate.New(fd, mediate.Options{Policy: p.policy, Root: os.Getpid(), Denied: tell(s.OnDenied), Forced: f.mediate})
+			m = mediate.New(fd, mediate.Options{
+				Policy: p.policy, Root: os.Getpid(), Denied: tell(s.OnDenied),
+				Forced: f.mediate, Restarts: message.Errno != 0,
+			})
 			m.Start()
 		case message.Kind == stage.Ready && !released && (m != nil || !stage.FilterOn):
 			if m != nil {

@@ -18,7 +18,7 @@ type call struct {
 	n       *notification
 	address []byte
 	sock    socket
-	inode   uint64
+	repeat  *repeat // nil unless the kernel may start the call again
 }
 
 func (c *call) thread() int { return int(int32(c.n.pid)) }
@@ -61,7 +61,7 @@ func (m *Mediator) mediate(c *call) (syscall.Errno, bool) {
 	if errno != 0 {
 		return errno, true
 	}
-	if errno, ok := m.again(c); ok {
+	if errno, ok := m.repeats.begin(c); ok {
 		return errno, true
 	}
 	return m.decide(c)
@@ -106,48 +106,4 @@ func connect(fd int, address []byte) syscall.Errno {
 			return errno
 		}
 	}
-}
-
-// lost is an answer that nobody took. Without WAIT_KILLABLE_RECV a signal takes
-// the caller out of its wait and starts the call again, after we have connected:
-// the second call must hear of the first one's result, not EISCONN.
-type lost struct {
-	inode   uint64
-	address string
-	errno   syscall.Errno
-}
-
-const maxLost = 256
-
-func (m *Mediator) remember(c *call, errno syscall.Errno) {
-	if c.inode == 0 {
-		return
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if len(m.lost) >= maxLost {
-		clear(m.lost)
-	}
-	m.lost[c.n.pid] = lost{inode: c.inode, address: string(c.address), errno: errno}
-}
-
-func (m *Mediator) again(c *call) (syscall.Errno, bool) {
-	if c.sock.replaces {
-		return 0, false
-	}
-	var st unix.Stat_t
-	if unix.Fstat(c.sock.fd, &st) == nil {
-		c.inode = st.Ino
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	l, ok := m.lost[c.n.pid]
-	if !ok {
-		return 0, false
-	}
-	delete(m.lost, c.n.pid)
-	if l.inode != c.inode || l.address != string(c.address) {
-		return 0, false
-	}
-	return l.errno, true
 }

@@ -41,4 +41,7 @@ type Options struct {
 	Root   int                          // the sandbox is what descends from this process
 	Denied func(pid int, target string) // may be nil; must not block
 	Forced Forced
+
+	// Restarts says that a signal can interrupt a call that is being served.
+	Restarts bool
 }

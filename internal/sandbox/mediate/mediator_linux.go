@@ -28,12 +28,12 @@ type Mediator struct {
 	denied   func(pid int, target string)
 	own      ownership
 	methods  methods
+	repeats  *repeats
 
 	mu      sync.Mutex // guards the rest
 	idle    int
 	workers int
 	pending map[uint64]pending // by notification
-	lost    map[uint32]lost    // by thread
 	done    chan struct{}
 }
 
@@ -47,9 +47,12 @@ type pending struct {
 func New(fd int, o Options) *Mediator {
 	m := &Mediator{
 		listener: listener(fd), policy: o.Policy, root: o.Root, denied: o.Denied,
-		pending: map[uint64]pending{}, lost: map[uint32]lost{}, done: make(chan struct{}),
+		pending: map[uint64]pending{}, done: make(chan struct{}),
 	}
 	m.methods.forced(o.Forced)
+	if o.Restarts {
+		m.repeats = &repeats{byThread: map[uint32]*repeat{}}
+	}
 	if !o.Forced.NoWakeUp {
 		m.listener.wakeTogether()
 	}
@@ -137,9 +140,8 @@ func (m *Mediator) leave() {
 func (m *Mediator) serve(n *notification) {
 	c := call{n: n}
 	errno, ok := m.mediate(&c)
-	if ok && !m.listener.answer(n.id, errno) {
-		m.remember(&c, errno)
-	}
+	taken := ok && m.listener.answer(n.id, errno)
+	m.repeats.end(&c, errno, ok, taken)
 }
 
 // enter counts a connect that may block; false when it would be one too many.

@@ -68,25 +68,26 @@ func dropCapabilities() syscall.Errno {
 }
 
 // install puts up the filter and returns the descriptor on which its
-// notifications are received.
-func install(flags uint32) (int, syscall.Errno) {
+// notifications are received. restarts says that this kernel lets a signal
+// interrupt a call that is being served.
+func install(flags uint32) (fd int, restarts bool, errno syscall.Errno) {
 	table := filter.Table(flags&UDP != 0)
+	if table == "" {
+		return -1, false, syscall.ENOSYS
+	}
 	program := struct {
 		length uint16
 		code   *byte
 	}{uint16(len(table) / filter.InstructionSize), unsafe.StringData(table)}
-	if table == "" {
-		return -1, syscall.ENOSYS
-	}
 	how := uintptr(seccompNewListener | seccompWaitKillableRecv)
 	if flags&NoKillable != 0 {
 		how &^= seccompWaitKillableRecv
 	}
-	fd, _, errno := syscall.RawSyscall(sysSeccomp, seccompSetModeFilter, how, uintptr(unsafe.Pointer(&program)))
-	if errno == syscall.EINVAL && how&seccompWaitKillableRecv != 0 {
+	n, _, errno := syscall.RawSyscall(sysSeccomp, seccompSetModeFilter, how, uintptr(unsafe.Pointer(&program)))
+	if errno == syscall.EINVAL && flags&NoKillable == 0 {
 		return install(flags | NoKillable)
 	}
-	return int(fd), errno
+	return int(n), flags&NoKillable != 0, errno
 }
 
 // closeAtExec marks everything from descriptor 3 on. What the caller had open

@@ -36,7 +36,7 @@ const MessageSize = 16
 type Message struct {
 	Kind  Kind
 	Step  Step
-	Errno uint32
+	Errno uint32 // of a listener: EINTR when signals interrupt calls being served
 	Word  uint64 // of a trial: the address of a known word in the stage's memory
 }
 

@@ -123,11 +123,15 @@ func listen(flags uint32) {
 	if !FilterOn {
 		return
 	}
-	fd, errno := install(flags)
+	fd, restarts, errno := install(flags)
 	must(Filter, errno)
 	word := new(uint64)
 	*word = KnownWord
-	must(Handover, say(Message{Kind: Listener, Word: uint64(uintptr(unsafe.Pointer(word)))}, fd))
+	m := Message{Kind: Listener, Word: uint64(uintptr(unsafe.Pointer(word)))}
+	if restarts {
+		m.Errno = uint32(syscall.EINTR)
+	}
+	must(Handover, say(m, fd))
 	must(Handover, errnoOf(syscall.Close(fd)))
 	if flags&Trial != 0 {
 		wait()

@@ -251,9 +251,11 @@ func (k *Keyring) Lock(t testing.TB) {
 	defer conn.Close()
 	service := conn.Object(serviceName, servicePath)
 	var p, prompt dbus.ObjectPath
-	if err := service.Call(serviceIface+".ReadAlias", 0, "default").Store(&p); err != nil {
-		t.Fatal(err)
-	}
+	// For a moment after it has been unlocked there may be no default.
+	k.wait(t, "a default keyring", func() bool {
+		err := service.Call(serviceIface+".ReadAlias", 0, "default").Store(&p)
+		return err == nil && p != "/"
+	})
 	var locked []dbus.ObjectPath
 	err := service.Call(serviceIface+".Lock", 0, []dbus.ObjectPath{p}).Store(&locked, &prompt)
 	if err != nil || len(locked) != 1 {

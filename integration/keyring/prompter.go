@@ -27,8 +27,9 @@ import (
 // "yes" or "no". The strings both sides pass along are key files whose group
 // sx-aes-1 holds base64 fields: public, and with a password secret and iv.
 // Key agreement is Diffie-Hellman in the 1536-bit group of RFC 3526 with
-// generator 2, the shared secret padded to the prime's length, HKDF-SHA256
-// without salt and info to 16 bytes, AES-128-CBC with PKCS#7 padding.
+// generator 2, the shared secret without its leading zeros (unlike the Secret
+// Service's own), HKDF-SHA256 without salt and info to 16 bytes, AES-128-CBC
+// with PKCS#7 padding.
 const (
 	prompterName  = "org.gnome.keyring.SystemPrompter"
 	prompterIface = "org.gnome.keyring.internal.Prompter"
@@ -174,7 +175,7 @@ func (a *keyAgreement) seal(theirs string, plain []byte) (iv, sealed []byte, err
 	if public == nil {
 		return nil, nil, errors.New("the daemon sent no public key")
 	}
-	shared := new(big.Int).Exp(new(big.Int).SetBytes(public), a.private, a.prime).FillBytes(make([]byte, groupLen))
+	shared := new(big.Int).Exp(new(big.Int).SetBytes(public), a.private, a.prime).Bytes()
 	key, err := hkdf.Key(sha256.New, shared, nil, "", 16)
 	if err != nil {
 		return nil, nil, err

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
 
 	"keyhole/internal/approval"
 	"keyhole/internal/audit"
@@ -174,6 +175,7 @@ func (r *run) serve(ctx context.Context) (Result, error) {
 		}
 		begun <- err
 	}()
+	go sweep(r.cfg.Dirs.Runtime, filepath.Dir(r.dir.tmp), r.id, r.cfg.Log)
 	stop := context.AfterFunc(ctx, child.Kill)
 	defer stop()
 	status, err := child.Wait()

@@ -1,0 +1,69 @@
+package session
+
+import (
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// A run that was killed leaves a folder with a socket nobody listens on; it is
+// taken away later, and a run that lives or has just begun is not.
+func TestSweep(t *testing.T) {
+	base, err := os.MkdirTemp("", "kh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(base); err != nil {
+			t.Error(err)
+		}
+	})
+	parent, tmp, outside := filepath.Join(base, "rt"), filepath.Join(base, "tmp"), filepath.Join(base, "outside")
+	old := time.Now().Add(-time.Hour)
+	make := func(id string, listening bool, at time.Time) {
+		t.Helper()
+		for _, dir := range []string{filepath.Join(parent, id, "ep"), filepath.Join(tmp, id), outside} {
+			if err := os.MkdirAll(dir, 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}
+		l, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(parent, id, "ep", "bus"), Net: "unix"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.SetUnlinkOnClose(false)
+		if listening {
+			t.Cleanup(func() { l.Close() })
+		} else {
+			l.Close()
+		}
+		if err := os.Chtimes(filepath.Join(parent, id), at, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	make("dead", false, old)
+	make("alive", true, old)
+	make("fresh", false, time.Now())
+	make("own", false, old)
+	// A hostile command can leave links in its temporary folder.
+	if err := os.WriteFile(filepath.Join(outside, "kept"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(outside, filepath.Join(tmp, "dead", "link")); err != nil {
+		t.Fatal(err)
+	}
+	sweep(parent, tmp, "own", slog.New(slog.DiscardHandler))
+	for id, want := range map[string]bool{"dead": false, "alive": true, "fresh": true, "own": true} {
+		for _, dir := range []string{parent, tmp} {
+			if _, err := os.Lstat(filepath.Join(dir, id)); (err == nil) != want {
+				t.Errorf("%s in %s is there: %v, want %v", id, filepath.Base(dir), err == nil, want)
+			}
+		}
+	}
+	if _, err := os.Stat(filepath.Join(outside, "kept")); err != nil {
+		t.Error("what a link pointed to is gone")
+	}
+}

@@ -53,7 +53,25 @@ func TestIndex(t *testing.T) {
 		t.Error("nothing has changed, and items were read again")
 	}
 
-	// What somebody else does is seen by the very next listing.
+	followChanges(t, s, other, n)
+	if got := watched.calls("GetAll")[0]; got > 4 {
+		t.Errorf("%d reads for three changes", got)
+	}
+
+	// Another process may number its items differently.
+	k.KillDaemon(t)
+	k.StartDaemon(t)
+	if err := other.Unlock(secret.AllowPrompt(t.Context()), nil); err != nil {
+		t.Fatal(err)
+	}
+	if services(t, s); watched.calls("GetAll")[0] != n {
+		t.Error("the index outlived the service")
+	}
+}
+
+// followChanges lists after each thing that somebody else does.
+func followChanges(t *testing.T, s, other *secretservice.Store, n int) {
+	t.Helper()
 	made := put(t, other, "x", map[string]string{"service": "made"})
 	if got := services(t, s); len(got) != n+1 || !slices.Contains(got, "made") {
 		t.Errorf("a new item is missing among %d", len(got))
@@ -71,18 +89,58 @@ func TestIndex(t *testing.T) {
 	if got := services(t, s); len(got) != n || slices.Contains(got, "changed") {
 		t.Errorf("a deleted item is shown among %d", len(got))
 	}
-	if got := watched.calls("GetAll")[0]; got > 4 {
-		t.Errorf("%d reads for three changes", got)
-	}
+}
 
-	// Another process may number its items differently.
-	k.KillDaemon(t)
-	k.StartDaemon(t)
-	if err := other.Unlock(secret.AllowPrompt(t.Context()), nil); err != nil {
+// A search answers with attributes that were read before only while nobody has
+// changed them since.
+func TestSearchFollowsChanges(t *testing.T) {
+	k := keyring.Start(t, keyring.Config{})
+	other := open(t, k.Address())
+	made := put(t, other, "x", example())
+	watched := newRelay(t, k.Address(), nil)
+	s := open(t, watched.address)
+	query := secret.Query{Attributes: map[string]string{"service": "example"}}
+	mustFind := func(what string, reads int, accounts ...string) {
+		t.Helper()
+		infos, err := s.List(t.Context(), query)
+		var got []string
+		for _, i := range infos {
+			account, _ := i.Account()
+			got = append(got, account)
+		}
+		if err != nil || !slices.Equal(got, accounts) {
+			t.Errorf("%s: accounts %q, %v, want %q", what, got, err, accounts)
+		}
+		if n := watched.calls("GetAll")[0]; n != reads {
+			t.Errorf("%s: %d reads of attributes, want %d", what, n, reads)
+		}
+	}
+	change := func(attrs map[string]string) {
+		t.Helper()
+		if err := other.Update(t.Context(), made.ID, secret.Change{Attributes: attrs}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mustFind("first", 1, "me")
+	mustFind("again", 0, "me")
+	change(map[string]string{"service": "example", "account": "you"})
+	mustFind("changed", 1, "you")
+	change(map[string]string{"service": "elsewhere", "account": "you"})
+	mustFind("moved away", 0)
+	change(example())
+	mustFind("moved back", 1, "me")
+	if err := other.Delete(t.Context(), made.ID); err != nil {
 		t.Fatal(err)
 	}
-	if services(t, s); watched.calls("GetAll")[0] != n {
-		t.Error("the index outlived the service")
+	mustFind("deleted", 0)
+	k.KillDaemon(t)
+	k.StartDaemon(t)
+	put(t, other, "y", map[string]string{"service": "example", "account": "new"})
+	mustFind("a number used again", 1, "new")
+	k.Lock(t)
+	infos, err := s.List(t.Context(), query)
+	if err != nil || len(infos) != 1 || !infos[0].Locked {
+		t.Errorf("locked: %+v, %v", infos, err)
 	}
 }
 

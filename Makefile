@@ -27,7 +27,7 @@ test:
 	scripts/test $(PACKAGES)
 
 bench: build
-	scripts/bench
+	$(GO) run ./bench/measure $(BENCHFLAGS)
 
 install:
 	test -x bin/keyhole || $(MAKE) build

@@ -1,4 +1,4 @@
-// Command bench measures what keyhole costs: the start of a run, reading an item
+// Command measure measures what keyhole costs: the start of a run, reading an item
 // through the endpoint, many connections, memory, and work that only runs
 // inside. Every figure is a ratio of two things done in turn in one run, so that
 // the machine and its mood cancel out. It starts a bus and a keyring of its own

@@ -89,6 +89,8 @@ func (w *worker) do(o *order) (time.Duration, error) {
 	case "search":
 		r := searchRequest(attrs)
 		return repeat(o.Times, func() error { return w.plain(r) })
+	case "get", "attributes":
+		return w.onItem(o, attrs)
 	case "first":
 		return w.first(o)
 	case "plain":
@@ -172,6 +174,19 @@ func (c *client) pair(session dbus.ObjectPath, attrs map[string]string) error {
 		return decodeReply(b)
 	}
 	return err
+}
+
+// onItem makes one of the two calls that reading an item consists of.
+func (w *worker) onItem(o *order, attrs map[string]string) (time.Duration, error) {
+	open, err := w.c.search(attrs)
+	if err != nil || len(open) == 0 {
+		return 0, errors.Join(err, errors.New("no item found"))
+	}
+	r := getRequest(open[0], w.session)
+	if o.Do == "attributes" {
+		r = newRequest(serviceName, open[0], "org.freedesktop.DBus.Properties", "GetAll", itemIface)
+	}
+	return repeat(o.Times, func() error { return w.plain(r) })
 }
 
 // first reads items from the one numbered Conns on, each once.

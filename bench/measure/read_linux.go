@@ -132,6 +132,9 @@ func (b *bench) large(*keyring.Keyring) error {
 		{"client that stays: search and secret, endpoint", 1.2, 8 * time.Second, t.through, order{Do: "pair", Account: one["account"], Times: 1}},
 		{"client that stays: search and secret, inside a run", 1.2, 8 * time.Second, t.inside, order{Do: "pair", Account: one["account"], Times: 1}},
 		{"search for something not granted", 0.4, 4 * time.Second, t.through, order{Do: "search", Account: "nobody", Times: 1}},
+		{"search for the granted item", 0, 4 * time.Second, t.through, order{Do: "search", Account: one["account"], Times: 1}},
+		{"GetSecret", 0, 4 * time.Second, t.through, order{Do: "get", Account: one["account"], Times: 1}},
+		{"GetAll of the item's properties", 0, 4 * time.Second, t.through, order{Do: "attributes", Account: one["account"], Times: 1}},
 	} {
 		m.o.Service = one["service"]
 		if err := b.compare(s, m.what, m.budget, 0, t.direct, m.via, 25, m.limit, m.o); err != nil {

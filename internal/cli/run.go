@@ -79,12 +79,12 @@ func (f *runFlags) register(c *cobra.Command) {
 	fl.StringVarP(&f.profile, "profile", "p", "default", "profile, by `name` or path")
 	fl.StringArrayVar(&f.read, "read", nil, "grant reading: `KEY=VALUE[,KEY=VALUE...]` (service, account, server, ...)")
 	fl.StringArrayVar(&f.write, "write", nil, "grant reading, creating, changing and deleting: `KEY=VALUE[,...]`")
-	fl.StringArrayVar(&f.ask, "ask", nil, "grant reading after a question to you: `KEY=VALUE[,...]`")
+	fl.StringArrayVar(&f.ask, "ask", nil, "grant reading after a question; nobody can be asked yet, so it is refused: `KEY=VALUE[,...]`")
 	fl.StringArrayVar(&f.pass, "env", nil, "pass this environment variable: `NAME`")
 	fl.StringArrayVar(&f.readPaths, "read-path", nil, "let the command read this file or folder: `PATH`")
-	fl.StringVar(&f.workspace, "workspace", "", "the `folder` the command may write (default: the working directory)")
-	fl.StringVar(&f.store, "store", "", "where the items are: system, secret-service or sealed-file")
-	fl.StringVar(&f.storeFile, "store-file", "", "`path` of the sealed file")
+	fl.StringVar(&f.workspace, "workspace", "", "the `folder` the command may write in place of the working directory, where it still starts")
+	fl.StringVar(&f.store, "store", "", "the `store`: system (a keyring, else the sealed file), secret-service or sealed-file")
+	fl.StringVar(&f.storeFile, "store-file", "", "`path` of the sealed file (default: store.age in keyhole's data folder)")
 	fl.StringVar(&f.identity, "identity", "", "age identity `file` that opens the sealed file")
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "print no notices of keyhole's own")
 }
@@ -144,7 +144,7 @@ func (f *runFlags) config(env *Env, argv []string) (session.Config, error) {
 	vars := profile.UserVars(env.Getenv, env.UID, ws)
 	p, err := profile.Load(f.profile, dirs, vars)
 	if err != nil {
-		return session.Config{}, &Failure{Code: ExitFailure, Err: err, Hint: "'keyhole profile list' shows the profiles there are"}
+		return session.Config{}, &Failure{Code: ExitFailure, Err: err, Hint: "'keyhole profile list' shows the profiles there are, 'keyhole profile validate FILE' all that is wrong with one"}
 	}
 	if err := f.rules(p); err != nil {
 		return session.Config{}, err

@@ -48,7 +48,7 @@ func newStoreCommand(env *Env) *cobra.Command {
 			return cmd.Help()
 		},
 	}
-	c.PersistentFlags().StringVar(&f.file, "file", "", "`path` of the sealed file")
+	c.PersistentFlags().StringVar(&f.file, "file", "", "`path` of the sealed file (default: store.age in keyhole's data folder)")
 	c.PersistentFlags().StringVar(&f.identity, "identity", "", "age identity `file` that opens the sealed file")
 	c.AddCommand(newStoreInit(env, &f), newStoreSet(env, &f), newStoreGet(env, &f), newStoreList(env, &f),
 		newStoreRemove(env, &f), newStorePasswd(env, &f), newStoreImport(env, &f))
@@ -73,7 +73,7 @@ func initStore(env *Env, f *storeFlags, generate bool) error {
 	path := f.path(env)
 	// Looked at first, so that nobody thinks up a passphrase for nothing.
 	if _, err := os.Lstat(path); err == nil {
-		return fail("nothing was changed; use it, or name another place with --file", "sealed file %s: %w", path, secret.ErrExists)
+		return fail("nothing was changed; use it, or name another place with --file", "sealed file %s exists already", path)
 	}
 	src := keySource(env, f.identity)
 	if generate {

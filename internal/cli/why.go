@@ -27,13 +27,13 @@ func newWhyCommand(env *Env) *cobra.Command {
 		Short: "Say what a profile decides, and which of its lines decides it",
 		Long: "Say what a profile decides about an item, a path, a socket or a variable, and\n" +
 			"which line decides it. Nothing is opened and no store is asked.\n" +
-			"Exit status 0: allowed, or a person would be asked; 1: denied; 2: wrong usage.",
+			"Exit status 0: allowed, or the rule says ask; 1: denied; 2: wrong usage.",
 		Example: "  keyhole why credential --profile gh service=gh:github.com account=octocat\n" +
 			"  keyhole why credential --profile gh service=gh:github.com account= --operation update\n" +
 			"  keyhole why path --profile default ~/.ssh/id_ed25519",
 		Args: cobra.NoArgs,
 	}
-	c.PersistentFlags().StringVarP(&f.profile, "profile", "p", "default", "name or path of the profile")
+	c.PersistentFlags().StringVarP(&f.profile, "profile", "p", "default", "`name` or path of the profile")
 	c.PersistentFlags().BoolVar(&f.json, "json", false, "print JSON")
 	c.AddCommand(newWhyCredential(env, f), newWhyPath(env, f), newWhySocket(env, f), newWhyEnvironment(env, f))
 	return c

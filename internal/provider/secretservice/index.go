@@ -85,6 +85,36 @@ func (x *index) find(paths []dbus.ObjectPath) (known map[dbus.ObjectPath]*secret
 	return known, need
 }
 
+// described is what the index knows of an item besides its attributes: what is
+// shown of it. Nothing is decided by that.
+type described struct{ info secret.Info }
+
+// known returns what is known of an unlocked item.
+func (l *link) known(p dbus.ObjectPath) (described, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := l.index.items[p]
+	if e == nil || e.info == nil || e.info.Locked {
+		return described{}, false
+	}
+	return described{*e.info}, true
+}
+
+// reread puts the attributes of a new reply in the place of the old ones.
+func (d described) reread(_ dbus.ObjectPath, c *dbus.Call) (secret.Info, error) {
+	var v dbus.Variant
+	if err := c.Store(&v); err != nil {
+		return secret.Info{}, err
+	}
+	attrs, ok := v.Value().(map[string]string)
+	if !ok {
+		return secret.Info{}, odd("an item without attributes")
+	}
+	info := d.info
+	info.Attributes = attrs
+	return info, nil
+}
+
 // inOrder copies what is known of the paths; what is gone is left out.
 func inOrder(paths []dbus.ObjectPath, known map[dbus.ObjectPath]*secret.Info) []secret.Info {
 	out := make([]secret.Info, 0, len(known))

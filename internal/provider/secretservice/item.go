@@ -117,7 +117,9 @@ func (s *Store) Stat(ctx context.Context, id string) (secret.Info, error) {
 
 // Get returns the bytes and the attributes read after them. Both requests go
 // out together, to the very process that holds the session: a service that is
-// started anew in between numbers its items afresh.
+// started anew in between numbers its items afresh. Of an item whose label was
+// read before, only the attributes are: gnome-keyring walks the whole collection
+// once for every property.
 func (s *Store) Get(ctx context.Context, id string) (secret.Info, secret.Value, error) {
 	const act = "reading an item"
 	p, ok := itemPath(id)
@@ -127,8 +129,12 @@ func (s *Store) Get(ctx context.Context, id string) (secret.Info, secret.Value, 
 	var info secret.Info
 	var value secret.Value
 	err := s.withSession(ctx, func(l *link, n *session) error {
-		calls, err := s.send(ctx, l, n.owner,
-			request{p, itemIface + ".GetSecret", []any{n.path}}, getAll(p, itemIface))
+		read, infoFrom := getAll(p, itemIface), infoOf
+		if known, ok := l.known(p); ok {
+			read = request{p, propsIface + ".Get", []any{itemIface, "Attributes"}}
+			infoFrom = known.reread
+		}
+		calls, err := s.send(ctx, l, n.owner, request{p, itemIface + ".GetSecret", []any{n.path}}, read)
 		if err != nil {
 			return err
 		}
@@ -136,7 +142,7 @@ func (s *Store) Get(ctx context.Context, id string) (secret.Info, secret.Value, 
 		if err := calls[0].Store(&w); err != nil {
 			return err
 		}
-		if info, err = infoOf(p, calls[1]); err != nil {
+		if info, err = infoFrom(p, calls[1]); err != nil {
 			return err
 		}
 		info.ContentType = w.ContentType

@@ -11,6 +11,9 @@ import (
 	"keyhole/internal/profile"
 )
 
+// sessionVar tells a command that it is in a run, and in which.
+const sessionVar = "KEYHOLE_SESSION"
+
 // environment is the whole environment of the command: what the profile passes
 // of the caller's, what the profile sets, and what keyhole sets last.
 func (r *run) environment(ctx context.Context) ([]string, error) {
@@ -64,7 +67,7 @@ func (r *run) own() map[string]string {
 		"GIT_CONFIG_COUNT":         "1",
 		"GIT_CONFIG_KEY_0":         "credential.helper",
 		"GIT_CONFIG_VALUE_0":       "",
-		"KEYHOLE_SESSION":          r.id,
+		sessionVar:                 r.id,
 	}
 }
 

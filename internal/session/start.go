@@ -28,6 +28,10 @@ func (r *run) check() error {
 	if len(cfg.Argv) == 0 || cfg.Argv[0] == "" {
 		return errors.New("no command given")
 	}
+	if id := lookup(cfg.Environ, sessionVar); id != "" {
+		return &Hinted{fmt.Errorf("this is inside of keyhole already (run %s), and one sandbox cannot be started in another", secret.Printable(id)),
+			"leave it with 'exit' first; should the variable " + sessionVar + " be left over, unset it"}
+	}
 	if cfg.Unconfined {
 		return nil
 	}

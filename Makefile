@@ -46,7 +46,7 @@ release:
 	VERSION='$(VERSION)' scripts/release dist
 
 fmt:
-	gofmt -l -w cmd internal integration redteam
+	git ls-files '*.go' | xargs gofmt -l -w
 
 lint:
 	scripts/lint

@@ -39,6 +39,9 @@ func newWorld(t *testing.T) *world {
 	serve(t, "unix", p("outer", "bus"), "B")
 	serve(t, "unixpacket", p("outer", "packet"), "B")
 	serve(t, "unix", p("allowed", "s"), "A")
+	serve(t, "unix", p("ws", "foreign"), "B")
+	serve(t, "unixpacket", p("ws", "packet"), "B")
+	serve(t, "unix", p("ws", "movable"), "B")
 	serve(t, "unix", "@"+filepath.Base(w.dir), "B")
 	serve(t, "unix", p("outer", "redirected"), "B")
 	dgram(t, p("outer", "dgram"))
@@ -212,6 +215,13 @@ func socketAttempts() []attempt {
 		{"long OUT/bus", "B", "EACCES"},
 		{"long DIR/allowed/s", "A", "A"},
 		{"seqpacket OUT/packet", "B", "EACCES"},
+		// Somebody else's in a folder that is granted.
+		{"unix foreign", "B", "EACCES"},
+		{"nonblockdial DIR/ws/foreign", "B", "EACCES"},
+		{"unix ../ws/foreign", "B", "EACCES"},
+		{"seqpacket packet", "B", "EACCES"},
+		{"rename movable moved", "*", "ok"},
+		{"unix moved", "B", "EACCES"},
 		{"unix @BASE", "B", "EPERM"},
 		{"dgram OUT/dgram", "ok", "EACCES"},
 		{"dgrampair OUT/dgram", "ok", "EACCES"},

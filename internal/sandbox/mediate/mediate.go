@@ -18,7 +18,7 @@ type Policy struct {
 	Endpoints string            // the folder of keyhole's own sockets
 	Redirect  map[string]string // path asked for → socket connected to
 	Sockets   []string
-	Writable  []string // folders in which the sandbox may make sockets of its own
+	Writable  []string // folders in which sockets of the sandbox's own may be connected to
 	Protected []string // never, whatever else allows it; Endpoints excepted
 
 	Outbound    bool

@@ -3,6 +3,7 @@ package mediate
 import (
 	"bytes"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -100,33 +101,62 @@ func (m *Mediator) judge(c *call, pin int) syscall.Errno {
 	if to, ok := m.policy.Redirect[name]; ok {
 		return m.perform(c, unixAddress(to))
 	}
-	if !m.policy.allows(name) {
+	switch m.policy.judge(name) {
+	case granted:
+		return m.perform(c, unixAddress(ownFD(pin)))
+	case ifOwn:
+		return m.inner(c, pin, &st, name)
+	default:
 		return m.refuse(c.n, name, unix.EACCES)
 	}
-	return m.perform(c, unixAddress(ownFD(pin)))
 }
 
-// allows decides on a canonical path.
-func (p *Policy) allows(name string) bool {
+// inner connects to a socket in a folder that the sandbox may write. A daemon of
+// the person may listen there too, an agent for keys in a cache or in /tmp, and
+// was not named: only what the sandbox itself listens on is reached.
+func (m *Mediator) inner(c *call, pin int, st *unix.Stat_t, name string) syscall.Errno {
+	inodes, err := listeningAt(st)
+	if err != nil {
+		return m.refuse(c.n, name, unix.EACCES)
+	}
+	switch m.own.whose(inodes, m.descendants) {
+	case ours:
+		return m.perform(c, unixAddress(ownFD(pin)))
+	case nobody:
+		return unix.ECONNREFUSED
+	default:
+		return m.refuse(c.n, name, unix.EACCES)
+	}
+}
+
+// verdict is what a path alone decides. The zero verdict refuses.
+type verdict uint8
+
+const (
+	refused verdict = iota
+	ifOwn           // if only the sandbox listens there
+	granted
+)
+
+// judge decides on a canonical path.
+func (p *Policy) judge(name string) verdict {
 	if beneath(p.Endpoints, name) {
-		return true
+		return granted
 	}
 	for _, f := range p.Protected {
 		if name == f || beneath(f, name) {
-			return false
+			return refused
 		}
 	}
-	for _, s := range p.Sockets {
-		if name == s {
-			return true
-		}
+	if slices.Contains(p.Sockets, name) {
+		return granted
 	}
 	for _, f := range p.Writable {
 		if beneath(f, name) {
-			return true
+			return ifOwn
 		}
 	}
-	return false
+	return refused
 }
 
 // beneath reports whether name lies below folder.

@@ -10,23 +10,23 @@ func TestPolicy(t *testing.T) {
 		Endpoints: "/run/k/ep", Sockets: []string{"/run/docker.sock", "/run/k/control"},
 		Writable: []string{"/ws", "/home/u"}, Protected: []string{"/run/k", "/home/u/.config/keyhole"},
 	}
-	for name, want := range map[string]bool{
-		"/run/k/ep/s": true, "/run/k/ep/sub/s": true, "/run/docker.sock": true, "/ws/s": true, "/ws/a/b": true,
-		"/home/u/.cache/s": true,
+	for name, want := range map[string]verdict{
+		"/run/k/ep/s": granted, "/run/k/ep/sub/s": granted, "/run/docker.sock": granted, "/ws/s": ifOwn, "/ws/a/b": ifOwn,
+		"/home/u/.cache/s": ifOwn,
 
-		"/run/k/ep": false, "/run/k/ep2/s": false, "/run/k/control": false, "/run/docker.sock2": false,
-		"/run/docker.sock/x": false, "/ws": false, "/wsx/s": false, "/home/u/.config/keyhole/s": false,
-		"/home/u/.config/keyhole": false, "": false, "/": false, "ws/s": false, "(unreachable)/ws/s": false,
-		"/run/user/1/bus": false,
+		"/run/k/ep": refused, "/run/k/ep2/s": refused, "/run/k/control": refused, "/run/docker.sock2": refused,
+		"/run/docker.sock/x": refused, "/ws": refused, "/wsx/s": refused, "/home/u/.config/keyhole/s": refused,
+		"/home/u/.config/keyhole": refused, "": refused, "/": refused, "ws/s": refused, "(unreachable)/ws/s": refused,
+		"/run/user/1/bus": refused,
 	} {
-		if got := p.allows(name); got != want {
+		if got := p.judge(name); got != want {
 			t.Errorf("%q: %v", name, got)
 		}
 	}
-	if (&Policy{}).allows("/x") {
+	if (&Policy{}).judge("/x") != refused {
 		t.Error("the zero policy allows")
 	}
-	if !(&Policy{Writable: []string{"/"}}).allows("/x") {
+	if (&Policy{Writable: []string{"/"}}).judge("/x") != ifOwn {
 		t.Error("everything is below the root")
 	}
 }

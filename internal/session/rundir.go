@@ -3,6 +3,7 @@ package session
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -59,10 +60,7 @@ func (d *runDir) bus() string       { return filepath.Join(d.path, "ep", "bus") 
 func (d *runDir) runtime() string   { return filepath.Join(d.path, "run") }
 
 func (d *runDir) remove() error {
-	if err := os.RemoveAll(d.tmp); err != nil {
-		return err
-	}
-	return os.RemoveAll(d.path)
+	return errors.Join(removeTree(d.tmp), removeTree(d.path))
 }
 
 // ownFolder makes path (0700) if it is missing and refuses one that somebody

@@ -184,20 +184,26 @@ func (c *client) search(attrs map[string]string) ([]dbus.ObjectPath, error) {
 	return open, err
 }
 
-// create puts an item into the default collection.
-func (c *client) create(session dbus.ObjectPath, attrs map[string]string, value string) (dbus.ObjectPath, error) {
-	type secretStruct struct {
-		Session     dbus.ObjectPath
-		Parameters  []byte
-		Value       []byte
-		ContentType string
-	}
-	var item, prompt dbus.ObjectPath
-	err := c.store(newRequest(serviceName, "/org/freedesktop/secrets/aliases/default", collectionIface, "CreateItem",
+// secretStruct is the structure (oayays) of the Secret Service.
+type secretStruct struct {
+	Session     dbus.ObjectPath
+	Parameters  []byte
+	Value       []byte
+	ContentType string
+}
+
+func createRequest(session dbus.ObjectPath, attrs map[string]string, value string, replace bool) request {
+	return newRequest(serviceName, "/org/freedesktop/secrets/aliases/default", collectionIface, "CreateItem",
 		map[string]dbus.Variant{
 			itemIface + ".Label":      dbus.MakeVariant("bench"),
 			itemIface + ".Attributes": dbus.MakeVariant(attrs),
-		}, secretStruct{session, []byte{}, []byte(value), "text/plain"}, false), &item, &prompt)
+		}, secretStruct{session, []byte{}, []byte(value), "text/plain"}, replace)
+}
+
+// create puts an item into the default collection.
+func (c *client) create(session dbus.ObjectPath, attrs map[string]string, value string) (dbus.ObjectPath, error) {
+	var item, prompt dbus.ObjectPath
+	err := c.store(createRequest(session, attrs, value, false), &item, &prompt)
 	if err == nil && item == "/" {
 		err = fmt.Errorf("creating an item wants a prompt %s", prompt)
 	}

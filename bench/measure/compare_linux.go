@@ -18,9 +18,14 @@ const fewest = 5
 // inTurn runs all sides once per round, each round beginning with the next one,
 // after a round that does not count. It stops early when time is up.
 func inTurn(ctx context.Context, rounds int, limit time.Duration, sides ...side) ([]times, error) {
+	return turns(ctx, -1, rounds, limit, sides...)
+}
+
+// turns does the rounds from first on, of which those below 0 do not count.
+func turns(ctx context.Context, first, rounds int, limit time.Duration, sides ...side) ([]times, error) {
 	out := make([]times, len(sides))
 	end := time.Now().Add(limit)
-	for round := -1; round < rounds; round++ {
+	for round := first; round < rounds; round++ {
 		if time.Now().After(end) && round >= min(fewest, rounds) {
 			break
 		}

@@ -12,13 +12,33 @@ import (
 
 const (
 	busyConns  = 100
+	loadTries  = 3
 	idleMemory = 20.0 // MB
 	busyMemory = 40.0
 )
 
-// load measures many connections, and the supervisor's memory.
-func (b *bench) load(k *keyring.Keyring) error {
+// load measures many connections, and the supervisor's memory, on a keyring of
+// its own.
+func (b *bench) load(*keyring.Keyring) error {
 	s := b.report.section("Load", "direct")
+	var err error
+	for range loadTries {
+		// gnome-keyring was seen to abort under this load, without keyhole too.
+		if err = b.loadOnce(s); err == nil || b.ctx.Err() != nil {
+			break
+		}
+		s.rows = nil
+		s.say("Begun again, since this happened: %v.", err)
+	}
+	return err
+}
+
+func (b *bench) loadOnce(s *section) error {
+	k := keyring.Start(b, keyring.Config{})
+	defer k.KillBus(b)
+	if err := fill(k.Address()); err != nil {
+		return err
+	}
 	t, err := b.trio("load", k.Address(), theRule())
 	if err != nil {
 		return err
@@ -26,23 +46,38 @@ func (b *bench) load(k *keyring.Keyring) error {
 	if err := b.supervisor(s, t.inside); err != nil {
 		return err
 	}
-	// The rate over direct is the time over keyhole: the sides change places.
-	o := order{Do: "busy", Service: service, Account: granted, Conns: busyConns, Times: 40}
-	if b.report.quick {
-		o.Times = 5
+	// The limit of requests at the endpoint acts in the second and not in the
+	// first: so few are made there that they count as a burst.
+	for _, m := range []struct {
+		what   string
+		budget float64
+		pairs  int
+	}{
+		{"%d connections, a short burst each: total rate of search and secret", 0, 4},
+		{"%d busy connections, total rate of search and secret", -0.55, 30},
+	} {
+		o := order{Do: "busy", Service: service, Account: granted, Conns: busyConns, Times: m.pairs}
+		if b.report.quick {
+			o.Times = 4
+		}
+		r, err := inTurn(b.ctx, fewest, b.brief(30*time.Second), ordered("direct", t.direct, o), ordered("keyhole", t.through, o))
+		if err != nil {
+			return err
+		}
+		// The rate over direct is the time over keyhole: the sides change places.
+		row := newRow(fmt.Sprintf(m.what, busyConns), m.budget, 0, r[1], r[0])
+		row.base, row.own = perSecond(median(r[0])), perSecond(median(r[1]))
+		s.row(row)
 	}
-	r, err := inTurn(b.ctx, fewest, b.brief(40*time.Second), ordered("direct", t.direct, o), ordered("keyhole", t.through, o))
-	if err != nil {
-		return err
-	}
-	row := newRow(fmt.Sprintf("%d busy connections, total rate of search and secret", busyConns), -0.55, 0, r[1], r[0])
-	row.base, row.own = perSecond(median(r[0])), perSecond(median(r[1]))
-	s.row(row)
+	s.say("All connections of a run together may make a limited number of requests a second, so that a confined program cannot keep " +
+		"the user's keyring busy; beyond a burst, requests wait. A search with its secret counts as two. Where the second row is well " +
+		"below the first, that limit is the reason. The rest is the work of the store, which is asked three times for each pair " +
+		"instead of twice, and of reading and judging every message on the way, on the same cores.")
 	return t.stop()
 }
 
-// perSecond is the rate of all connections, from the time one pair takes with
-// all at work.
+// perSecond is the rate of all connections, from the time in which each makes
+// one pair.
 func perSecond(d time.Duration) string {
 	return fmt.Sprintf("%.0f/s", busyConns/d.Seconds())
 }

@@ -24,8 +24,11 @@ const (
 )
 
 func main() {
-	if err := run(os.Args[1:]); err != nil {
+	err := run(os.Args[1:])
+	if err != nil && !errors.Is(err, errSaid) {
 		fmt.Fprintln(os.Stderr, "bench:", err)
+	}
+	if err != nil {
 		os.Exit(1)
 	}
 }

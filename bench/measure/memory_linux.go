@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -18,6 +19,9 @@ import (
 // ownMounts is the word that says that this process has its own mounts.
 const ownMounts = "own-mounts"
 
+// errSaid is a failure of that process, which has printed it.
+var errSaid = errors.New("the measuring process failed")
+
 // again starts this program once more with mounts of its own, for root.
 func again(ctx context.Context, args []string) error {
 	cmd := exec.CommandContext(ctx, "/proc/self/exe", append([]string{ownMounts}, args...)...)
@@ -25,7 +29,12 @@ func again(ctx context.Context, args []string) error {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGTERM}
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 2 * endLimit
-	return cmd.Run()
+	err := cmd.Run()
+	var ended *exec.ExitError
+	if errors.As(err, &ended) {
+		return errSaid
+	}
+	return err
 }
 
 // memoryFolder makes the folder in memory; "" where there can be none.

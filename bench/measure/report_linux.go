@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -16,7 +17,8 @@ type report struct {
 // section is one table with words around it.
 type section struct {
 	title string
-	base  string // what stands in the third column
+	base  string // the heading over what is compared with
+	own   string // and over what is measured, when that is not keyhole
 	rows  []row
 	text  []string
 	table [][]string // for what has columns of its own; the first is the heading
@@ -149,7 +151,8 @@ func (r *report) summary() string {
 func (s *section) write(b *strings.Builder) {
 	b.WriteString("\n## " + s.title + "\n\n")
 	if len(s.rows) > 0 {
-		fmt.Fprintf(b, "| what | measured | budget | | %s | keyhole | rounds |\n|---|---|---|---|---|---|---|\n", s.base)
+		own := cmp.Or(s.own, "keyhole")
+		fmt.Fprintf(b, "| what | measured | budget | | %s | %s | rounds |\n|---|---|---|---|---|---|---|\n", s.base, own)
 	}
 	for _, r := range s.rows {
 		rounds := ""

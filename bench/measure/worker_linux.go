@@ -89,7 +89,7 @@ func (w *worker) do(o *order) (time.Duration, error) {
 	case "search":
 		r := searchRequest(attrs)
 		return repeat(o.Times, func() error { return w.plain(r) })
-	case "get", "attributes":
+	case "get", "attributes", "property":
 		return w.onItem(o, attrs)
 	case "first":
 		return w.first(o)
@@ -176,15 +176,19 @@ func (c *client) pair(session dbus.ObjectPath, attrs map[string]string) error {
 	return err
 }
 
-// onItem makes one of the two calls that reading an item consists of.
+// onItem makes one of the calls that reading an item consists of.
 func (w *worker) onItem(o *order, attrs map[string]string) (time.Duration, error) {
 	open, err := w.c.search(attrs)
 	if err != nil || len(open) == 0 {
 		return 0, errors.Join(err, errors.New("no item found"))
 	}
+	const properties = "org.freedesktop.DBus.Properties"
 	r := getRequest(open[0], w.session)
-	if o.Do == "attributes" {
-		r = newRequest(serviceName, open[0], "org.freedesktop.DBus.Properties", "GetAll", itemIface)
+	switch o.Do {
+	case "attributes":
+		r = newRequest(serviceName, open[0], properties, "GetAll", itemIface)
+	case "property":
+		r = newRequest(serviceName, open[0], properties, "Get", itemIface, "Attributes")
 	}
 	return repeat(o.Times, func() error { return w.plain(r) })
 }

@@ -20,6 +20,7 @@ const (
 	maxText       = 256 // bytes of a name or value
 	maxDetail     = 1024
 	maxAttributes = 32
+	maxAttrText   = 2048 // bytes of all their names and values
 	maxChain      = 16
 )
 
@@ -129,11 +130,17 @@ func newItem(ref secret.Ref) *Item {
 		i.Account = &a
 		accountKey = firstOf(ref.Attributes, secret.AccountKeys())
 	}
+	room := maxAttrText
 	for _, k := range slices.Sorted(maps.Keys(ref.Attributes)) {
 		if k == "service" || k == accountKey {
 			continue
 		}
-		i.addAttribute(limit(k, maxText), limit(ref.Attributes[k], maxText))
+		name, value := limit(k, maxText), limit(ref.Attributes[k], maxText)
+		if room -= written(name) + written(value); room < 0 {
+			i.LeftOut++
+			continue
+		}
+		i.addAttribute(name, value)
 	}
 	return i
 }
@@ -160,16 +167,46 @@ func firstOf(m map[string]string, keys []string) string {
 	return ""
 }
 
-// limit cuts s to about n bytes and says how much is gone.
+// limit cuts s to what takes about n bytes in the file and says how much is
+// gone: a text that is all escapes would take six times its own length.
 func limit(s string, n int) string {
-	if len(s) <= n {
+	if len(s) <= n && written(s) <= n {
 		return s
 	}
-	cut := n
-	for cut > n-utf8.UTFMax && !utf8.RuneStart(s[cut]) {
-		cut--
+	cut := 0
+	for room := n; cut < len(s); {
+		c, size := utf8.DecodeRuneInString(s[cut:])
+		if room -= writtenRune(c, size); room < 0 {
+			break
+		}
+		cut += size
 	}
 	return fmt.Sprintf("%s…(+%d bytes)", s[:cut], len(s)-cut)
+}
+
+// written is how many bytes s takes in the file.
+func written(s string) int {
+	n := 0
+	for len(s) > 0 {
+		c, size := utf8.DecodeRuneInString(s)
+		n += writtenRune(c, size)
+		s = s[size:]
+	}
+	return n
+}
+
+func writtenRune(c rune, size int) int {
+	const escaped = len(`\u0000`)
+	switch {
+	case c == '"' || c == '\\':
+		return 2
+	case c < ' ' || c == utf8.RuneError || unprintable(c) && c <= 0xffff:
+		return escaped
+	case unprintable(c):
+		return 2 * escaped
+	default:
+		return size
+	}
 }
 
 // encode makes one line. Everything but printable text is a \u escape, so that

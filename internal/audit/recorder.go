@@ -6,13 +6,20 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"keyhole/internal/policy"
+	"keyhole/internal/secret"
 )
 
 const (
 	flushEvery = 10 * time.Second
 	// maxFolds bounds what a client that asks for ever new items makes us
-	// remember. Past it every record is written.
-	maxFolds = 4096
+	// remember, and write. Past it what releases nothing is only counted, for all
+	// items together, and what does release something has to wait: a full disk
+	// would end every run of this person.
+	maxFolds   = 4096
+	pastFolds  = 50 * time.Millisecond // between two records past it
+	manyOthers = "items past the number that is recorded one by one"
 	// maxShort bounds the texts of an item that are kept for its count.
 	maxShort = 64
 )
@@ -35,7 +42,9 @@ type Recorder struct {
 	folds  map[[sha256.Size]byte]*fold
 	timer  *time.Timer // nil unless counts wait to be written
 	broken error       // why the last counts could not be written
+	turn   time.Time   // when the last of those that wait may be written
 	closed bool
+	ended  chan struct{} // closed with closed
 }
 
 // fold is a series of equal records.
@@ -52,7 +61,7 @@ func (l *Log) NewRecorder(session string, now func() time.Time) *Recorder {
 	if now == nil {
 		now = time.Now
 	}
-	return &Recorder{log: l, session: session, now: now, folds: make(map[[sha256.Size]byte]*fold)}
+	return &Recorder{log: l, session: session, now: now, folds: make(map[[sha256.Size]byte]*fold), ended: make(chan struct{})}
 }
 
 // Record writes e and returns once it is on disk (start and end of a run: once
@@ -65,6 +74,11 @@ func (r *Recorder) Record(e Entry) error {
 	key := foldKey(e)
 	r.mu.Lock()
 	f, ok := r.folds[key]
+	if !ok && len(r.folds) >= maxFolds && !releases(e) {
+		e.Request.Item, e.Detail = secret.Ref{Store: e.Request.Item.Store}, manyOthers
+		key = foldKey(e)
+		f, ok = r.folds[key]
+	}
 	if ok {
 		r.mu.Unlock()
 		<-f.written
@@ -73,14 +87,47 @@ func (r *Recorder) Record(e Entry) error {
 		}
 		return r.again(f)
 	}
-	if len(r.folds) >= maxFolds {
+	if len(r.folds) >= maxFolds && releases(e) {
+		wait := r.turnLocked()
 		r.mu.Unlock()
+		r.pause(wait)
 		return r.write(e)
 	}
 	f = &fold{written: make(chan struct{})}
 	r.folds[key] = f
 	r.mu.Unlock()
 	return r.first(key, f, e)
+}
+
+// releases tells whether something is done on the strength of a record, which
+// must then say what it was.
+func releases(e Entry) bool {
+	switch e.Kind {
+	case Denied, Failed:
+		return false
+	default:
+		return e.Request.Operation != policy.List && e.Request.Operation != policy.Status
+	}
+}
+
+// turnLocked hands out the next place in the line and says how far off it is.
+func (r *Recorder) turnLocked() time.Duration {
+	now := r.now()
+	if r.turn.Before(now) {
+		r.turn = now
+	}
+	r.turn = r.turn.Add(pastFolds)
+	return r.turn.Sub(now)
+}
+
+// pause waits, at most until the end of the run.
+func (r *Recorder) pause(wait time.Duration) {
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-r.ended:
+	}
 }
 
 // write adds one record that belongs to no series.
@@ -221,7 +268,10 @@ func (r *Recorder) takeCounts() ([]*fold, []Record) {
 // Close writes the counts that are still held and stops.
 func (r *Recorder) Close() error {
 	r.mu.Lock()
-	r.closed = true
+	if !r.closed {
+		r.closed = true
+		close(r.ended)
+	}
 	if r.timer != nil {
 		r.timer.Stop()
 		r.timer = nil

@@ -137,19 +137,84 @@ func TestUnwrittenCountsStopRepeats(t *testing.T) {
 	})
 }
 
-func TestManySeries(t *testing.T) {
+// manySeries is a recorder that remembers no more.
+func manySeries(t *testing.T) (*memory, *audit.Recorder) {
+	t.Helper()
 	m := &memory{}
 	r := recorder(m)
 	for i := range audit.MaxFolds {
 		record(t, r, entry(audit.Denied, fmt.Sprint(i)))
 	}
-	for range 3 {
-		record(t, r, entry(audit.Denied, "one more"))
+	return m, r
+}
+
+// A client that asks for ever new items must not fill the disk.
+func TestManySeries(t *testing.T) {
+	m, r := manySeries(t)
+	list := func(service string) audit.Entry {
+		e := entry(audit.Allowed, service)
+		e.Request.Operation = policy.List
+		return e
+	}
+	for i := range 100 {
+		record(t, r, entry(audit.Denied, fmt.Sprint("more", i)))
+		record(t, r, entry(audit.Failed, fmt.Sprint("more", i)))
+		record(t, r, list(fmt.Sprint("more", i)))
 	}
 	record(t, r, entry(audit.Denied, "0"))
-	if got := len(m.records(t)); got != audit.MaxFolds+3 {
-		t.Errorf("%d records, want %d", got, audit.MaxFolds+3)
+	got := m.records(t)[audit.MaxFolds:]
+	if len(got) != 3 {
+		t.Fatalf("%d records, want 3", len(got))
 	}
+	if i := got[0].Item; i.Store != "sealed-file" || i.Service != nil || got[0].Detail == "" || got[0].Effect != "deny" {
+		t.Errorf("%+v", got[0])
+	}
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	counts := map[int64]int{}
+	for _, rec := range m.records(t)[audit.MaxFolds+3:] {
+		counts[rec.Of] = rec.Count
+	}
+	if first := got[0].Seq; len(counts) != 4 || counts[1] != 1 || counts[first] != 99 || counts[first+1] != 99 || counts[first+2] != 99 {
+		t.Errorf("counts %v", counts)
+	}
+}
+
+// What is released is recorded one by one for ever, only slowly.
+func TestReleasesPastManySeries(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, r := manySeries(t)
+		start := time.Now()
+		for i := range 40 {
+			record(t, r, entry(audit.Allowed, fmt.Sprint("more", i)))
+		}
+		if took := time.Since(start); took < time.Second || took > 10*time.Second {
+			t.Errorf("40 records took %v", took)
+		}
+		for i, rec := range m.records(t)[audit.MaxFolds:] {
+			if want := fmt.Sprint("more", i); *rec.Item.Service != want {
+				t.Errorf("record of %q, want %q", *rec.Item.Service, want)
+			}
+		}
+		results := make(chan error)
+		for i := range 100 {
+			go func() { results <- r.Record(entry(audit.Allowed, fmt.Sprint("late", i))) }()
+		}
+		synctest.Wait()
+		start = time.Now()
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+		for range 100 {
+			if err := <-results; err == nil {
+				t.Error("recorded after Close")
+			}
+		}
+		if took := time.Since(start); took > time.Second {
+			t.Errorf("the end took %v", took)
+		}
+	})
 }
 
 func TestAfterClose(t *testing.T) {

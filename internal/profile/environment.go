@@ -81,7 +81,7 @@ func (n *names) filter(name, value string, pass []string) (string, fate) {
 		}
 		value = cut
 	}
-	if !isPlace(name) && looksSecret(value) {
+	if !isPlace(name) && looksSecret(value) || carriesOptions(name) && n.secretOption(value) {
 		return "", kept
 	}
 	if n.harmless[name] || matchesAny(name, n.harmlessLike) || matchesAny(name, pass) {
@@ -131,6 +131,29 @@ func carriesURL(name string) bool {
 	}
 	return strings.HasPrefix(c, "npm_config_") && strings.HasSuffix(c, "proxy") || strings.HasPrefix(c, "uv_index") ||
 		c == "uv_default_index" || c == "uv_extra_index_url"
+}
+
+// carriesOptions tells whether the value is a command line for a program.
+func carriesOptions(name string) bool {
+	c := canonical(name)
+	return slices.ContainsFunc([]string{"OPTS", "OPTIONS", "FLAGS", "ARGS"}, func(end string) bool { return strings.HasSuffix(c, end) })
+}
+
+// secretOption tells whether the value sets something whose name says that it
+// is a secret: -Dhttp.proxyPassword=x.
+func (n *names) secretOption(value string) bool {
+	words := strings.FieldsFunc(value, func(c rune) bool { return strings.ContainsRune(" \t\n,;'\"", c) })
+	return slices.ContainsFunc(words, func(word string) bool {
+		parts := strings.Split(word, "=")
+		for i, part := range parts[:len(parts)-1] {
+			option := strings.TrimPrefix(strings.TrimLeft(part, "-"), "D")
+			// make's is a pair of descriptors.
+			if parts[i+1] != "" && option != "jobserver-auth" && n.isSecret(option) {
+				return true
+			}
+		}
+		return false
+	})
 }
 
 // isSecret tells whether the name says that the value is a secret.

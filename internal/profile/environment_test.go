@@ -116,6 +116,22 @@ func TestFilterValues(t *testing.T) {
 	}
 }
 
+// A secret among the options of a program has no shape of its own.
+func TestFilterOptions(t *testing.T) {
+	for entry, secret := range map[string]bool{
+		"MAVEN_OPTS=-Xmx2g -Dpassword=hunter2": true, "JAVA_TOOL_OPTIONS=-Dhttp.proxyPassword=x": true, "GRADLE_OPTS='-Pmy.token=x'": true,
+		"GOFLAGS=-ldflags=-X=main.apiToken=x": true, "TF_CLI_ARGS=-var=db_password=x": true, "CFLAGS=-DAPI_KEY=x": true, "MAKEFLAGS=V=1 TOKEN=x": true,
+		"GOFLAGS=-mod=mod -tags=a,b": false, "CFLAGS=-O2 -DNDEBUG -std=c11": false, "JAVA_TOOL_OPTIONS=-Dfile.encoding=UTF-8": false,
+		"MAVEN_OPTS=-Dpassword=": false, "MAKEFLAGS=--jobserver-auth=3,4": false, "RUSTFLAGS=-C target-cpu=native": false,
+		"LS_COLORS=*.key=00;36": false, "MAVEN_OPTS=-Dmonkey=x": false,
+	} {
+		_, passed, withheld := filterOne(profile.Environment{}, entry)
+		if withheld != secret || passed == secret {
+			t.Errorf("%s: withheld %v, passed %v, want secret %v", entry, withheld, passed, secret)
+		}
+	}
+}
+
 func TestFilterCutsUsersFromURLs(t *testing.T) {
 	for entry, want := range map[string]string{
 		"http_proxy=http://u:p@proxy:3128":                    "http_proxy=http://proxy:3128",

@@ -41,7 +41,14 @@ func (b *bench) machine() []string {
 	if os.Geteuid() == 0 {
 		who = "root"
 	}
-	return append(out, "Run as "+who)
+	out = append(out, "Run as "+who)
+	// Others at work on the machine lengthen what has to wake more processes.
+	if text, err := os.ReadFile("/proc/loadavg"); err == nil {
+		if f := strings.Fields(string(text)); len(f) > 1 {
+			out = append(out, fmt.Sprintf("Load before: %s in the last minute, %s in the last five", f[0], f[1]))
+		}
+	}
+	return out
 }
 
 func cpuModel() string {

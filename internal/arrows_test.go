@@ -49,6 +49,7 @@ func arrows() map[string][]string {
 		// What only tests and measurements are made of may use everything.
 		"integration/...": {"integration/...", "internal/..."},
 		"bench/...":       {"internal/...", "integration/..."},
+		"redteam/...":     {"internal/...", "integration/...", "redteam/..."},
 	}
 }
 
@@ -68,7 +69,7 @@ func homes() map[string][]string {
 // forTests are the packages that only tests and measurements are made of. What
 // they import is not part of the program.
 func forTests() []string {
-	return []string{"integration/...", "bench/..."}
+	return []string{"integration/...", "bench/...", "redteam/..."}
 }
 
 const maxDependencies = 10

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"keyhole/internal/sandbox"
+	"keyhole/redteam/act"
 )
 
 // The test binary plays three parts besides the tests: the supervisor, because
@@ -21,7 +22,6 @@ import (
 // package stage sees to.
 const (
 	asSupervisor = "KEYHOLE_TEST_SUPERVISOR"
-	asActor      = "KEYHOLE_TEST_ACTS"
 	asInspector  = "KEYHOLE_TEST_INSPECT"
 
 	// noLinger keeps a program built with the race detector from sleeping a
@@ -61,8 +61,8 @@ func TestMain(m *testing.M) {
 		os.Exit(supervisor(os.Getenv(asSupervisor)))
 	case os.Getenv(asInspector) != "":
 		os.Exit(inspector())
-	case os.Getenv(asActor) != "":
-		os.Exit(actor())
+	case os.Getenv(act.Environment) != "":
+		os.Exit(act.Serve(os.Stdin, os.Stdout))
 	}
 	os.Exit(m.Run())
 }
@@ -175,7 +175,7 @@ func stageScene(t *testing.T) (s scene, dir string) {
 	}
 	s.Spec = spec{
 		Path: exe, Argv: []string{exe}, Dir: filepath.Join(dir, "ws"),
-		Env:         []string{"PATH=/usr/bin:/bin", "DIR=" + dir, noLinger, asActor + "=1"},
+		Env:         []string{"PATH=/usr/bin:/bin", "DIR=" + dir, noLinger, act.Environment + "=1"},
 		EndpointDir: filepath.Join(dir, "ep"), Probe: filepath.Join(dir, "ep", "s"),
 		Network: sandbox.Network{UDP: true},
 		Grants:  []sandbox.Grant{{Path: exe, Access: sandbox.Read}, {Path: filepath.Join(dir, "ws"), Access: sandbox.Write}},

@@ -1,4 +1,4 @@
-package sandbox_test
+package act
 
 import (
 	"errors"
@@ -64,7 +64,7 @@ func typeInto(a []string) (string, error) {
 		return "", err
 	}
 	c := exec.Command(exe)
-	c.Env = append(os.Environ(), asActor+"=1")
+	c.Env = append(os.Environ(), Environment+"=1")
 	c.Stdin = strings.NewReader("typehere " + a[0] + "\n")
 	c.ExtraFiles = []*os.File{tty}
 	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 3}
@@ -178,7 +178,7 @@ func lockForever() { runtime.LockOSThread() }
 // actOnce has another process do one act.
 func actOnce(exe, line string) (string, error) {
 	c := exec.Command(exe)
-	c.Env = append(os.Environ(), asActor+"=1")
+	c.Env = append(os.Environ(), Environment+"=1")
 	c.Stdin = strings.NewReader(line + "\n")
 	out, err := c.Output()
 	return strings.TrimSpace(string(out)), err

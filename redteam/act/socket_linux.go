@@ -1,4 +1,4 @@
-package sandbox_test
+package act
 
 import (
 	"encoding/binary"

@@ -1,9 +1,10 @@
-package sandbox_test
+package act
 
 import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"syscall"
@@ -11,34 +12,43 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// actor does the acts named on its standard input, one per line with arguments,
-// and answers each with one line: ok, what it read, or the error's name.
-func actor() int {
-	in := bufio.NewScanner(os.Stdin)
-	for in.Scan() {
-		words := strings.Fields(in.Text())
+// Environment, set to anything, is how a program that can act is asked to: it
+// then calls Serve first thing.
+const Environment = "KEYHOLE_ACTS"
+
+// Serve does the acts named on in, one a line with arguments, and answers each
+// with one line on out: ok, what it read, or the error's name. "exit N" ends it
+// with that status, which it returns.
+func Serve(in io.Reader, out io.Writer) int {
+	known := acts()
+	lines := bufio.NewScanner(in)
+	for lines.Scan() {
+		words := strings.Fields(lines.Text())
 		if len(words) == 0 {
 			continue
 		}
 		if words[0] == "exit" {
 			return int(words[1][0] - '0')
 		}
-		act, ok := acts()[words[0]]
-		if !ok {
-			fmt.Println("no such act")
-			continue
-		}
-		said, err := act(words[1:])
-		switch {
-		case err != nil:
-			fmt.Println(name(err))
-		case said != "":
-			fmt.Println(said)
-		default:
-			fmt.Println("ok")
-		}
+		fmt.Fprintln(out, answer(known, words))
 	}
 	return 0
+}
+
+func answer(known map[string]act, words []string) string {
+	act, ok := known[words[0]]
+	if !ok {
+		return "no such act"
+	}
+	said, err := act(words[1:])
+	switch {
+	case err != nil:
+		return name(err)
+	case said != "":
+		return said
+	default:
+		return "ok"
+	}
 }
 
 func name(err error) string {

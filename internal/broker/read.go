@@ -87,7 +87,7 @@ func (b *Broker) show(who policy.Principal, info secret.Info) (seen, policy.Deci
 	case policy.Allow:
 		return s, d, true
 	case policy.Ask:
-		g := b.answers.about(policy.Request{Who: who, Operation: policy.Read, Item: info.Ref})
+		g := b.answers.about(policy.Request{Who: who, Operation: policy.Read, Item: info.Ref, Label: info.Label})
 		if g.Given && g.Effect != policy.Allow {
 			return seen{}, d, false
 		}
@@ -163,7 +163,7 @@ func (b *Broker) Get(ctx context.Context, who policy.Principal, ref secret.Ref) 
 		}
 		return secret.Info{}, secret.Value{}, err
 	}
-	req.Item = info.Ref
+	req.Item, req.Label = info.Ref, info.Label
 	if err := b.release(ctx, req); err != nil {
 		v.Wipe()
 		return secret.Info{}, secret.Value{}, err
@@ -181,7 +181,7 @@ func (b *Broker) agreed(ctx context.Context, req *policy.Request) error {
 		}
 		return err
 	}
-	req.Item = info.Ref
+	req.Item, req.Label = info.Ref, info.Label
 	d := b.decide(*req)
 	if d.Effect != policy.Ask {
 		return nil // denied or allowed: judged again on what is fetched

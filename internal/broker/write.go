@@ -29,7 +29,7 @@ func (b *Broker) Create(ctx context.Context, who policy.Principal, item secret.I
 		return secret.Info{}, err
 	}
 	item.Store, item.ID = b.cfg.Store, ""
-	req := policy.Request{Who: who, Operation: policy.Create, Item: item.Ref}
+	req := policy.Request{Who: who, Operation: policy.Create, Item: item.Ref, Label: item.Label}
 	if replace && b.decide(req).Effect != policy.Deny {
 		old, found, err := b.equal(ctx, req)
 		if err != nil {
@@ -131,7 +131,7 @@ func (b *Broker) change(ctx context.Context, who policy.Principal, ref secret.Re
 	if err := b.mayMove(who, old.Ref, c); err != nil {
 		return secret.Info{}, err
 	}
-	req := policy.Request{Who: who, Operation: policy.Update, Item: old.Ref}
+	req := policy.Request{Who: who, Operation: policy.Update, Item: old.Ref, Label: old.Label}
 	d, err := b.gate(ctx, req)
 	if err != nil {
 		return secret.Info{}, err
@@ -174,7 +174,7 @@ func (b *Broker) Delete(ctx context.Context, who policy.Principal, ref secret.Re
 	if err != nil {
 		return err
 	}
-	req := policy.Request{Who: who, Operation: policy.Delete, Item: old.Ref}
+	req := policy.Request{Who: who, Operation: policy.Delete, Item: old.Ref, Label: old.Label}
 	d, err := b.gate(ctx, req)
 	switch {
 	case err != nil:

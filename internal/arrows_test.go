@@ -31,13 +31,14 @@ func arrows() map[string][]string {
 
 		// Outside.
 		"internal/cli": {"internal/session", "internal/profile", "internal/policy", "internal/audit",
-			"internal/sandbox", "internal/secret", "internal/shim"},
+			"internal/control", "internal/approval", "internal/sandbox", "internal/secret", "internal/shim"},
 		"internal/session": {"internal/sandbox", "internal/profile", "internal/frontend/...", "internal/broker",
-			"internal/approval", "internal/audit", "internal/provider/...", "internal/policy",
+			"internal/approval", "internal/control", "internal/audit", "internal/provider/...", "internal/policy",
 			"internal/peer", "internal/secret"},
 		"internal/frontend/...": {"internal/broker", "internal/peer", "internal/policy", "internal/secret"},
 		"internal/broker":       {"internal/policy", "internal/audit", "internal/secret"},
 		"internal/approval":     {"internal/policy", "internal/secret"},
+		"internal/control":      {"internal/approval", "internal/peer", "internal/policy", "internal/secret"},
 		"internal/audit":        {"internal/policy", "internal/secret"},
 		"internal/profile":      {"internal/policy", "internal/secret"},
 		"internal/provider/...": {"internal/secret"},

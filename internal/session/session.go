@@ -41,6 +41,7 @@ type Config struct {
 	Boot *sandbox.Booting
 
 	Store StoreConfig
+	Ask   AskConfig
 
 	// Unconfined starts the command without a sandbox: only the demo asks for
 	// it, and says so in every line.
@@ -86,6 +87,7 @@ type run struct {
 	recorder *audit.Recorder
 	store    *store
 	broker   *broker.Broker
+	desk     *approval.Desk // nil when no rule asks
 	listener *net.UnixListener
 	endpoint *endpoint
 }
@@ -131,7 +133,7 @@ func (r *run) open(ctx context.Context) error {
 	r.broker, err = broker.New(broker.Config{
 		Session: r.id, ProfileName: cfg.Profile.Name, Policy: rules,
 		Store: r.store.name, Provider: r.store.provider,
-		Approver: approval.Nobody{}, Audit: r.recorder, Log: cfg.Log,
+		Approver: r.approver(rules), Audit: r.recorder, Log: cfg.Log,
 	})
 	if err != nil {
 		return err
@@ -178,7 +180,12 @@ func (r *run) serve(ctx context.Context) (Result, error) {
 	go sweep(r.cfg.Dirs.Runtime, filepath.Dir(r.dir.tmp), r.id, r.cfg.Log)
 	stop := context.AfterFunc(ctx, child.Kill)
 	defer stop()
+	ctl := make(chan *controlled, 1)
+	go func() { ctl <- r.control(ctx, child) }()
 	status, err := child.Wait()
+	if c := <-ctl; c != nil {
+		c.close()
+	}
 	r.endpoint.close()
 	if recordErr := <-begun; recordErr != nil {
 		return Result{}, &Hinted{fmt.Errorf("recording start of run: %w", recordErr),

@@ -19,7 +19,7 @@ type seen struct {
 
 // List returns the visible items that match q, overlay first, then in the
 // store's order. An item that a person must agree to first has Locked set, as
-// has one in a locked store. Items a person has refused are absent.
+// has one in a locked store. Items a person has refused are absent on D-Bus.
 func (b *Broker) List(ctx context.Context, who policy.Principal, q secret.Query) ([]secret.Info, error) {
 	if err := b.ready(); err != nil {
 		return nil, err
@@ -35,7 +35,12 @@ func (b *Broker) List(ctx context.Context, who policy.Principal, q secret.Query)
 	var out []secret.Info
 	var last policy.Decision
 	for _, info := range found {
-		if s, d, ok := b.show(who, info); ok {
+		s, d, ok := b.show(who, info)
+		if !ok && b.saidNo(who, info, d) {
+			info.Locked = true
+			s, ok = seen{Info: info}, true
+		}
+		if ok {
 			out = append(out, s.Info)
 			last = d
 		}
@@ -98,6 +103,17 @@ func (b *Broker) show(who policy.Principal, info secret.Info) (seen, policy.Deci
 	}
 }
 
+// saidNo tells whether a person's no is all that hides an item, where that is
+// told apart from an item that is not there: a client that may take it for
+// absent would go on to replace it.
+func (b *Broker) saidNo(who policy.Principal, item secret.Info, d policy.Decision) bool {
+	if d.Effect != policy.Ask || who.FrontEnd == promptFrontEnd {
+		return false
+	}
+	g := b.answers.about(policy.Request{Who: who, Operation: policy.Read, Item: item.Ref, Label: item.Label})
+	return g.Given && g.Effect != policy.Allow
+}
+
 // Stat returns one visible item as it is now.
 func (b *Broker) Stat(ctx context.Context, who policy.Principal, ref secret.Ref) (secret.Info, error) {
 	s, err := b.look(ctx, who, ref)
@@ -112,11 +128,15 @@ func (b *Broker) look(ctx context.Context, who policy.Principal, ref secret.Ref)
 	if err != nil {
 		return seen{}, err
 	}
-	s, _, ok := b.show(who, info)
-	if !ok {
+	s, d, ok := b.show(who, info)
+	switch {
+	case ok:
+		return s, nil
+	case b.saidNo(who, info, d):
+		return seen{}, ErrRefused
+	default:
 		return seen{}, secret.ErrNotFound
 	}
-	return s, nil
 }
 
 // standIn is the item of the overlay that now stands for an item of the store:

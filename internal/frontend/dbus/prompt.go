@@ -100,7 +100,7 @@ func (k *call) dismiss(context.Context) error {
 
 func (p *prompt) work() {
 	var result promptResult
-	err := p.c.srv.bucket.take(p.ctx)
+	err := p.c.srv.bucket.Take(p.ctx)
 	if err == nil {
 		result, err = p.run(p.ctx)
 	}

@@ -18,7 +18,7 @@ func errNoObject() error { return secret.ErrNotFound }
 
 // gate counts one request to the broker and returns who makes it.
 func (k *call) gate(ctx context.Context) (policy.Principal, error) {
-	return k.c.principal(), k.srv.bucket.take(ctx)
+	return k.c.principal(), k.srv.bucket.Take(ctx)
 }
 
 // list asks for the visible items of the collection, or of all without one.

@@ -5,21 +5,22 @@ import (
 	"path/filepath"
 )
 
-// FindPinentry finds a dialog for the person's desktop, if there is a desktop:
-// one that could fall back to a terminal is not among them.
-func FindPinentry(getenv func(string) string) (program string, ok bool) {
+// FindPinentries finds dialogs for the person's desktop, none when there is no
+// desktop. They get no terminal, so that none can fall back to one.
+func FindPinentries(getenv func(string) string) []string {
 	if !onDesktop(getenv) {
-		return "", false
+		return nil
 	}
+	var found []string
 	for _, dir := range pinentryFolders() {
 		for _, name := range pinentryNames() {
 			p := filepath.Join(dir, name)
 			if fi, err := os.Stat(p); err == nil && fi.Mode().IsRegular() && fi.Mode()&0o111 != 0 {
-				return p, true
+				found = append(found, p)
 			}
 		}
 	}
-	return "", false
+	return found
 }
 
 // DesktopEnv is the environment of programs that ask: what they need to find the

@@ -6,75 +6,104 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"keyhole/internal/policy"
 )
 
 // Pinentry asks by the dialog that comes with GnuPG, on the person's desktop
-// (the Assuan protocol, see the manual of pinentry). Its first button, which
-// Enter presses, is the no.
+// (the Assuan protocol, see the manual of pinentry). The answer is typed: with
+// buttons, Enter would mean yes in some of these programs, and in others closing
+// the dialog looks like pressing the second button.
 type Pinentry struct {
-	Program string
-	Env     []string
-	Run     Runner
+	Programs []string // tried in turn until one shows a dialog
+	Env      []string
+	Run      Runner
+	Now      func() time.Time // nil: time.Now
 }
 
-// Codes of gpg-error, without their source: the person closed the dialog, or
-// pressed the second button.
+// gpgCanceled is the code of gpg-error, without its source, for a dialog that
+// was closed.
 const (
-	gpgCanceled     = 99
-	gpgNotConfirmed = 114
-	gpgCodeMask     = 0xffff
+	gpgCanceled = 99
+	gpgCodeMask = 0xffff
 )
 
-// Prompt implements Prompter. The dialog's buttons: OK is the no, the other is a
-// yes for once; closing it is neither.
+// Prompt implements Prompter: "yes", "session" or a time such as "15m" allow,
+// "no" denies, anything else is no answer.
 func (p *Pinentry) Prompt(ctx context.Context, q Question) (policy.Answer, error) {
 	var in bytes.Buffer
 	say := func(command, text string) { in.WriteString(command + " " + assuan(text) + "\n") }
 	say("SETTITLE", "keyhole")
-	say("SETDESC", "A confined command wants to "+q.Title()+"\n\n"+q.Text())
-	say("SETOK", "Deny")
-	say("SETNOTOK", "Allow once")
-	say("SETCANCEL", "Not now")
-	in.WriteString("CONFIRM\nBYE\n")
-	out, _, err := p.Run(ctx, []string{p.Program}, p.Env, in.Bytes())
-	if err != nil {
-		return policy.Answer{}, err
+	say("SETDESC", "A confined command wants to "+q.Title()+"\n\n"+q.Text()+
+		"\nType yes (once), session, a time such as 15m, or no.")
+	say("SETPROMPT", "Answer:")
+	in.WriteString("GETPIN\nBYE\n")
+	var errs []error
+	for _, program := range p.Programs {
+		out, _, err := p.Run(ctx, []string{program}, p.Env, in.Bytes())
+		if err == nil {
+			var a policy.Answer
+			if a, err = p.read(out); err == nil {
+				return a, nil
+			}
+		}
+		errs = append(errs, fmt.Errorf("%s: %w", program, err))
 	}
-	return readConfirm(out)
+	return policy.Answer{}, errors.Join(errs...)
 }
 
-// readConfirm looks at the last answer but one: that of CONFIRM, before BYE's.
-func readConfirm(out []byte) (policy.Answer, error) {
-	var replies []string
+// read takes the answer to GETPIN: one line of data and OK, or an error. The
+// answers before are those of the greeting and the three texts.
+func (p *Pinentry) read(out []byte) (policy.Answer, error) {
+	const before = 4
+	replies, typed := 0, ""
 	for line := range strings.Lines(string(out)) {
 		line = strings.TrimRight(line, "\r\n")
-		if line == "OK" || strings.HasPrefix(line, "OK ") || strings.HasPrefix(line, "ERR ") {
-			replies = append(replies, line)
+		switch {
+		case strings.HasPrefix(line, "D ") && replies == before:
+			typed += line[2:]
+		case line == "OK" || strings.HasPrefix(line, "OK "):
+			if replies++; replies > before {
+				return p.understand(typed), nil
+			}
+		case strings.HasPrefix(line, "ERR "):
+			if replies++; replies > before {
+				return closed(line)
+			}
 		}
 	}
-	// One for the greeting, five for the texts, one for CONFIRM, one for BYE.
-	const confirm = 6
-	if len(replies) <= confirm {
-		return policy.Answer{}, fmt.Errorf("pinentry: %d answers, want %d", len(replies), confirm+2)
+	return policy.Answer{}, fmt.Errorf("%d answers, want %d", replies, before+1)
+}
+
+func (p *Pinentry) understand(typed string) policy.Answer {
+	now := time.Now
+	if p.Now != nil {
+		now = p.Now
 	}
-	reply := replies[confirm]
-	if reply == "OK" || strings.HasPrefix(reply, "OK ") {
-		return policy.Answer{Person: true, Via: "pinentry"}, nil // the no
+	word := strings.ToLower(strings.TrimSpace(typed))
+	switch word {
+	case "yes":
+		return policy.Answer{Effect: policy.Allow, Person: true, Via: "pinentry"}
+	case "no":
+		return policy.Answer{Person: true, Via: "pinentry"}
+	case "", "once":
+		return policy.Answer{Via: "pinentry: no answer"}
 	}
+	l, until, ok := ParseLifespan(word, now())
+	if !ok {
+		return policy.Answer{Via: "pinentry: an answer that means nothing"}
+	}
+	return policy.Answer{Effect: policy.Allow, Lifespan: l, Until: until, Person: true, Via: "pinentry"}
+}
+
+// closed tells a dialog that was closed from one that was never shown.
+func closed(line string) (policy.Answer, error) {
 	code := 0
-	if _, err := fmt.Sscanf(reply, "ERR %d", &code); err != nil {
-		return policy.Answer{}, errors.New("pinentry: an answer that means nothing")
+	if _, err := fmt.Sscanf(line, "ERR %d", &code); err != nil || code&gpgCodeMask != gpgCanceled {
+		return policy.Answer{}, fmt.Errorf("no dialog (code %d)", code&gpgCodeMask)
 	}
-	switch code & gpgCodeMask {
-	case gpgNotConfirmed:
-		return policy.Answer{Effect: policy.Allow, Person: true, Via: "pinentry"}, nil
-	case gpgCanceled:
-		return policy.Answer{Via: "pinentry: closed"}, nil
-	default:
-		return policy.Answer{}, fmt.Errorf("pinentry: no dialog (code %d)", code&gpgCodeMask)
-	}
+	return policy.Answer{Via: "pinentry: closed"}, nil
 }
 
 // assuan escapes a text for one line of the protocol.

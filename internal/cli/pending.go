@@ -8,6 +8,8 @@ import (
 	"io"
 	"strings"
 	"time"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -92,9 +94,12 @@ func printQuestionsJSON(w io.Writer, found []control.Found) error {
 	for _, f := range found {
 		questions = append(questions, f.Question)
 	}
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	return enc.Encode(questions)
+	b, err := json.MarshalIndent(questions, "", "  ")
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(append(asciiJSON(b), '\n'))
+	return err
 }
 
 // oneQuestion is the open question that id begins to name; without an id, the
@@ -115,6 +120,24 @@ func oneQuestion(ctx context.Context, env *Env, id string) (control.Found, error
 		return control.Found{}, &Failure{Code: ExitNo, Err: errors.New("no open question has this ID: it is settled, or its facts have changed"),
 			Hint: "'keyhole pending' shows the open ones"}
 	}
+}
+
+// asciiJSON writes all but ASCII as JSON escapes, so that no terminal acts on
+// it.
+func asciiJSON(b []byte) []byte {
+	var out []byte
+	for _, r := range string(b) {
+		switch {
+		case r < utf8.RuneSelf && r != 0x7f:
+			out = append(out, byte(r))
+		case r > 0xffff:
+			hi, lo := utf16.EncodeRune(r)
+			out = fmt.Appendf(out, `\u%04x\u%04x`, hi, lo)
+		default:
+			out = fmt.Appendf(out, `\u%04x`, r)
+		}
+	}
+	return out
 }
 
 func indented(text string) string {

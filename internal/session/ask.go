@@ -71,8 +71,8 @@ func (r *run) askVia(p *sandbox.Process) {
 	if !r.cfg.Ask.Desktop {
 		return
 	}
-	if program, ok := approval.FindPinentry(getenv); ok {
-		r.desk.Add(&approval.Pinentry{Program: program, Env: env, Run: runner})
+	if programs := approval.FindPinentries(getenv); len(programs) > 0 {
+		r.desk.Add(&approval.Pinentry{Programs: programs, Env: env, Run: runner})
 	}
 }
 

@@ -45,7 +45,8 @@ type conn struct {
 	mu       sync.Mutex // guards what follows
 	rules    []matchRule
 	prompts  map[string]*prompt
-	queue    []*message // signals waiting to be written
+	refused  map[string]bool // items, by path, that a person would not unlock for this connection
+	queue    []*message      // signals waiting to be written
 	flushing bool
 	closed   bool
 	wg       sync.WaitGroup // goroutines beside the connection's own
@@ -68,6 +69,7 @@ func (s *Server) serve(ctx context.Context, nc *net.UnixConn) {
 		first:    socket.NewReader(nc),
 		sessions: make(map[string]*session),
 		prompts:  make(map[string]*prompt),
+		refused:  make(map[string]bool),
 	}
 	c.in.src = c.first
 	stop := context.AfterFunc(ctx, c.cut)

@@ -148,3 +148,22 @@ func (p *prompt) complete(result promptResult, dismissed bool) {
 	p.c.send(&message{kind: typeSignal, flags: flagNoReply, path: p.path, iface: ifacePrompt, member: "Completed",
 		dest: p.c.name, sender: uniqueName, sig: "bv", body: body.b})
 }
+
+// keepRefused remembers items that a prompt of this connection was refused for.
+// They are gone from then on; but a client that waited for the prompt reads
+// Locked next, and an error there says something else than "refused" to it.
+func (c *conn) keepRefused(paths []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, p := range paths {
+		if len(c.refused) < maxPrompts {
+			c.refused[p] = true
+		}
+	}
+}
+
+func (c *conn) wasRefused(path string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.refused[path]
+}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"keyhole/internal/cli"
 	"keyhole/internal/sandbox"
@@ -14,6 +15,9 @@ import (
 )
 
 func main() {
+	if name := filepath.Base(os.Args[0]); shim.Linked(name) {
+		os.Exit(shim.Run(shim.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}, append([]string{name}, os.Args[1:]...)))
+	}
 	if len(os.Args) > 1 && os.Args[1] == "shim" {
 		os.Exit(shim.Run(shim.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}, os.Args[2:]))
 	}

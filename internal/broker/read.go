@@ -19,7 +19,7 @@ type seen struct {
 
 // List returns the visible items that match q, overlay first, then in the
 // store's order. An item that a person must agree to first has Locked set, as
-// has one in a locked store. Items a person has refused are absent on D-Bus.
+// has one in a locked store. Items a person has refused are absent.
 func (b *Broker) List(ctx context.Context, who policy.Principal, q secret.Query) ([]secret.Info, error) {
 	if err := b.ready(); err != nil {
 		return nil, err
@@ -35,12 +35,7 @@ func (b *Broker) List(ctx context.Context, who policy.Principal, q secret.Query)
 	var out []secret.Info
 	var last policy.Decision
 	for _, info := range found {
-		s, d, ok := b.show(who, info)
-		if !ok && b.saidNo(who, info, d) {
-			info.Locked = true
-			s, ok = seen{Info: info}, true
-		}
-		if ok {
+		if s, d, ok := b.show(who, info); ok {
 			out = append(out, s.Info)
 			last = d
 		}
@@ -92,7 +87,7 @@ func (b *Broker) show(who policy.Principal, info secret.Info) (seen, policy.Deci
 	case policy.Allow:
 		return s, d, true
 	case policy.Ask:
-		g := b.answers.about(policy.Request{Who: who, Operation: policy.Read, Item: info.Ref, Label: info.Label})
+		g := b.answers.about(policy.Request{Who: who, Operation: policy.Read, Item: info.Ref})
 		if g.Given && g.Effect != policy.Allow {
 			return seen{}, d, false
 		}
@@ -101,17 +96,6 @@ func (b *Broker) show(who policy.Principal, info secret.Info) (seen, policy.Deci
 	default:
 		return seen{}, d, false
 	}
-}
-
-// saidNo tells whether a person's no is all that hides an item, where that is
-// told apart from an item that is not there: a client that may take it for
-// absent would go on to replace it.
-func (b *Broker) saidNo(who policy.Principal, item secret.Info, d policy.Decision) bool {
-	if d.Effect != policy.Ask || who.FrontEnd == promptFrontEnd {
-		return false
-	}
-	g := b.answers.about(policy.Request{Who: who, Operation: policy.Read, Item: item.Ref, Label: item.Label})
-	return g.Given && g.Effect != policy.Allow
 }
 
 // Stat returns one visible item as it is now.
@@ -128,15 +112,11 @@ func (b *Broker) look(ctx context.Context, who policy.Principal, ref secret.Ref)
 	if err != nil {
 		return seen{}, err
 	}
-	s, d, ok := b.show(who, info)
-	switch {
-	case ok:
-		return s, nil
-	case b.saidNo(who, info, d):
-		return seen{}, ErrRefused
-	default:
+	s, _, ok := b.show(who, info)
+	if !ok {
 		return seen{}, secret.ErrNotFound
 	}
+	return s, nil
 }
 
 // standIn is the item of the overlay that now stands for an item of the store:
@@ -183,7 +163,7 @@ func (b *Broker) Get(ctx context.Context, who policy.Principal, ref secret.Ref) 
 		}
 		return secret.Info{}, secret.Value{}, err
 	}
-	req.Item, req.Label = info.Ref, info.Label
+	req.Item = info.Ref
 	if err := b.release(ctx, req); err != nil {
 		v.Wipe()
 		return secret.Info{}, secret.Value{}, err
@@ -201,7 +181,7 @@ func (b *Broker) agreed(ctx context.Context, req *policy.Request) error {
 		}
 		return err
 	}
-	req.Item, req.Label = info.Ref, info.Label
+	req.Item = info.Ref
 	d := b.decide(*req)
 	if d.Effect != policy.Ask {
 		return nil // denied or allowed: judged again on what is fetched

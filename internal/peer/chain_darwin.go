@@ -46,5 +46,3 @@ func readArgs(pid int) (exe, args string) {
 	}
 	return string(path), joinArgs(rest[:end])
 }
-
-func workDir(int) (string, bool) { return "", false }

@@ -64,8 +64,3 @@ func readStart(path string, n int64) []byte {
 	}
 	return b
 }
-
-func workDir(pid int) (string, bool) {
-	dir, err := os.Readlink("/proc/" + strconv.Itoa(pid) + "/cwd")
-	return dir, err == nil
-}

@@ -15,6 +15,7 @@ type document struct {
 	name        text
 	description text
 	extends     []text
+	shims       []text
 	access      []access
 	filesystem  struct{ read, write, deny, files, folders []text }
 	network     struct {
@@ -59,6 +60,7 @@ func (d *document) grammar() object {
 		{"description", one{&d.description, kind{}}, false, "What the profile is for, in a line."},
 		{"extends", list{&d.extends, true, kind{name: "name or path"}}, false, "Profiles this one starts from: names, or paths relative to this file. Everything adds up, and a deny anywhere wins."},
 		{"credential_access", objects[access]{&d.access, (*access).grammar}, false, "Rules about keychain and keyring items. What no rule allows does not exist for the command."},
+		{"shims", list{&d.shims, false, kind{words: ShimNames()}}, false, "Programs of keyhole's own that come first in the command's PATH and reach, under the names tools know, the items that are granted."},
 		{"filesystem", section{object{fields: d.filesystemFields()}}, false, "Files and directories the command may open."},
 		{"network", section{object{fields: d.networkFields()}}, false, "What the command may connect to."},
 		{"environment", section{object{fields: d.environmentFields()}}, false, "Variables the command gets besides the harmless ones that always pass."},

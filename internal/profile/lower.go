@@ -19,6 +19,11 @@ func (d *document) addTo(p *Profile) {
 	for i := range d.access {
 		p.Rules = append(p.Rules, d.rule(&d.access[i]))
 	}
+	for _, t := range d.shims {
+		if !slices.Contains(p.Shims, t.value) {
+			p.Shims = append(p.Shims, t.value)
+		}
+	}
 	p.Filesystem.Read = d.addPaths(p.Filesystem.Read, d.filesystem.read)
 	p.Filesystem.Write = d.addPaths(p.Filesystem.Write, d.filesystem.write)
 	for _, made := range []struct {

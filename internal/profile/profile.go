@@ -17,6 +17,7 @@ type Profile struct {
 	Name        string
 	Description string
 	Rules       []policy.Rule
+	Shims       []string // names of ShimNames, each once
 	Filesystem  Filesystem
 	Network     Network
 	Environment Environment

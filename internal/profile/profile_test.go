@@ -103,6 +103,7 @@ const everything = `// a comment
   ],
   "filesystem": { "read": ["/usr/../usr/lib", "~", "docs"], "write": [".", "${HOME}/x/"], "deny": ["~/secret"] },
   "network": { "outbound": "allow", "loopback": [5432], "unix_sockets": ["/run/x.sock"] },
+  "shims": ["security"],
   "environment": {
     "pass": ["FOO_*", "BAR"],
     "set": { "K": "${WORKSPACE}/k", "E": "" },
@@ -143,6 +144,7 @@ func TestParseEverything(t *testing.T) {
 		"deny":    {paths(got.Filesystem.Deny), {p.home + "/secret"}},
 		"sockets": {paths(got.Network.UnixSockets), {"/run/x.sock"}},
 		"pass":    {got.Environment.Pass, {"FOO_*", "BAR"}},
+		"shims":   {got.Shims, {"security"}},
 	} {
 		if !slices.Equal(pair[0], pair[1]) {
 			t.Errorf("%s: got %q, want %q", what, pair[0], pair[1])
@@ -159,8 +161,8 @@ func TestParseEverything(t *testing.T) {
 		t.Errorf("set %v", got.Environment.Set)
 	}
 	wantCredentials := map[string]profile.Credential{
-		"GH_TOKEN": {Service: "gh:github.com", Decode: "auto", Source: at(34)},
-		"RAW":      {Service: "raw", Account: "me", Decode: "none", Source: at(35)},
+		"GH_TOKEN": {Service: "gh:github.com", Decode: "auto", Source: at(35)},
+		"RAW":      {Service: "raw", Account: "me", Decode: "none", Source: at(36)},
 	}
 	if !reflect.DeepEqual(got.Environment.Credentials, wantCredentials) {
 		t.Errorf("credentials %+v", got.Environment.Credentials)

@@ -22,6 +22,7 @@ func (p *Profile) document() *document {
 	for i := range p.Rules {
 		d.access = append(d.access, accessOf(&p.Rules[i]))
 	}
+	d.shims = texts(p.Shims)
 	d.filesystem.read = pathTexts(p.Filesystem.Read)
 	d.filesystem.write = pathTexts(p.Filesystem.Write)
 	d.filesystem.files = pathTexts(p.Filesystem.CreateFiles)

@@ -9,7 +9,6 @@ import (
 	"keyhole/internal/frontend/env"
 	"keyhole/internal/policy"
 	"keyhole/internal/profile"
-	"keyhole/internal/wire"
 )
 
 // sessionVar tells a command that it is in a run, and in which.
@@ -47,6 +46,7 @@ func (r *run) environment(ctx context.Context) ([]string, error) {
 			vars[k] = v
 		}
 	}
+	r.shims.setEnvironment(vars)
 	out := make([]string, 0, len(vars))
 	for k, v := range vars {
 		out = append(out, k+"="+v)
@@ -69,7 +69,6 @@ func (r *run) own() map[string]string {
 		"GIT_CONFIG_KEY_0":         "credential.helper",
 		"GIT_CONFIG_VALUE_0":       "",
 		sessionVar:                 r.id,
-		wire.SocketVar:             r.dir.wire(),
 	}
 }
 

@@ -6,6 +6,7 @@ package shim
 import (
 	"fmt"
 	"io"
+	"slices"
 
 	"keyhole/internal/shim/attempt"
 )
@@ -15,6 +16,12 @@ type Streams struct {
 	In       io.Reader
 	Out, Err io.Writer
 }
+
+// Links are the names of the shims that a run can link to this program.
+func Links() []string { return []string{"security"} }
+
+// Linked tells whether a program called by this name is to be a shim.
+func Linked(name string) bool { return slices.Contains(Links(), name) }
 
 // Run runs the shim called args[0] and returns its exit code.
 func Run(s Streams, args []string) int {

@@ -3,6 +3,7 @@ package dbus
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -12,13 +13,15 @@ import (
 
 	"keyhole/internal/peer"
 	"keyhole/internal/policy"
-	"keyhole/internal/socket"
 )
 
 // keepBuffer is the largest buffer a connection holds on to between messages.
 const keepBuffer = 32 << 10
 
-var errNoHello = errors.New("first message is not Hello")
+var (
+	errNoHello = errors.New("first message is not Hello")
+	errPeer    = errors.New("peer is not the one expected")
+)
 
 // conn is one client. Its own goroutine reads and answers one call after the
 // other; prompts run beside it.
@@ -28,7 +31,7 @@ type conn struct {
 	ctx    context.Context // ends with the connection
 	number uint64
 	in     stream
-	first  *socket.Reader
+	first  *firstReader
 
 	// Used by the connection's goroutine alone.
 	who      policy.Principal
@@ -45,8 +48,7 @@ type conn struct {
 	mu       sync.Mutex // guards what follows
 	rules    []matchRule
 	prompts  map[string]*prompt
-	refused  map[string]bool // items, by path, that a person would not unlock for this connection
-	queue    []*message      // signals waiting to be written
+	queue    []*message // signals waiting to be written
 	flushing bool
 	closed   bool
 	wg       sync.WaitGroup // goroutines beside the connection's own
@@ -55,8 +57,41 @@ type conn struct {
 // Serve accepts connections until ctx ends or l is closed, and returns when the
 // last connection is gone. The end of ctx ends the connections too.
 func (s *Server) Serve(ctx context.Context, l *net.UnixListener) error {
-	socket.Serve(ctx, l, s.log, func(nc *net.UnixConn) { s.serve(ctx, nc) })
-	return nil
+	stop := context.AfterFunc(ctx, func() {
+		if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			s.log.Warn("closing listener", "err", err)
+		}
+	})
+	defer stop()
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for {
+		nc, err := l.AcceptUnix()
+		if errors.Is(err, net.ErrClosed) {
+			return nil
+		}
+		if err != nil {
+			// Out of descriptors, most likely: wait for connections to end.
+			s.log.Warn("accepting connection", "err", err)
+			if !pause(ctx, 50*time.Millisecond) {
+				return nil
+			}
+			continue
+		}
+		wg.Go(func() { s.serve(ctx, nc) })
+	}
+}
+
+// pause waits and tells whether ctx has not ended.
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // serve is the life of one connection.
@@ -66,10 +101,9 @@ func (s *Server) serve(ctx context.Context, nc *net.UnixConn) {
 		srv:      s,
 		nc:       nc,
 		ctx:      ctx,
-		first:    socket.NewReader(nc),
+		first:    &firstReader{nc: nc},
 		sessions: make(map[string]*session),
 		prompts:  make(map[string]*prompt),
-		refused:  make(map[string]bool),
 	}
 	c.in.src = c.first
 	stop := context.AfterFunc(ctx, c.cut)
@@ -95,9 +129,19 @@ func (s *Server) serve(ctx context.Context, nc *net.UnixConn) {
 
 // identify takes the kernel's word about who connected.
 func (c *conn) identify() error {
-	cred, err := socket.Identify(c.nc, c.srv.cfg.PeerPID)
+	cred, err := peer.Of(c.nc)
 	if err != nil {
 		return err
+	}
+	// The socket's mode says the same; a folder with a wrong mode must not
+	// let another user in.
+	if cred.UID != uint32(os.Geteuid()) {
+		return fmt.Errorf("uid %d: %w", cred.UID, errPeer)
+	}
+	// With a supervisor that connects for the command, anybody else is outside
+	// of the sandbox and has no business here.
+	if want := c.srv.cfg.PeerPID; want != 0 && cred.PID != want {
+		return fmt.Errorf("process %d: %w", cred.PID, errPeer)
 	}
 	c.who = policy.Principal{Session: c.srv.cfg.Session, FrontEnd: "dbus", UID: cred.UID, PID: cred.PID}
 	return nil
@@ -141,10 +185,10 @@ func (c *conn) run() error {
 	if err := c.nc.SetDeadline(time.Time{}); err != nil {
 		return err
 	}
-	if pid := c.first.PID(); pid != 0 {
+	if c.first.pid != 0 {
 		// Who wrote says more to a person than who connected, which may be the
 		// supervisor itself.
-		c.who.PID = pid
+		c.who.PID = c.first.pid
 	}
 	for {
 		m, buf, err := c.read()

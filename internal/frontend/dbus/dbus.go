@@ -14,7 +14,6 @@ import (
 	"sync"
 
 	"keyhole/internal/broker"
-	"keyhole/internal/socket"
 )
 
 // Config is what a Server needs. Broker and Session are required.
@@ -36,7 +35,7 @@ type Server struct {
 	machine string // never the host's machine id
 	methods methodTable
 	names   *nameTable
-	bucket  *socket.Bucket
+	bucket  *bucket
 
 	mu    sync.Mutex // guards conns and last
 	conns map[*conn]struct{}
@@ -63,7 +62,7 @@ func New(cfg Config) (*Server, error) {
 		machine: randomHex(16),
 		methods: newMethodTable(),
 		names:   newNameTable(),
-		bucket:  socket.NewBucket(requestsPerSecond, requestBurst),
+		bucket:  newBucket(requestsPerSecond, requestBurst),
 		conns:   make(map[*conn]struct{}),
 		last:    1, // :1.1 is the service itself
 	}, nil

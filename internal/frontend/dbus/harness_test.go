@@ -17,7 +17,6 @@ import (
 	"keyhole/internal/policy"
 	"keyhole/internal/provider/providertest"
 	"keyhole/internal/secret"
-	"keyhole/internal/socket"
 )
 
 // need skips at a desk and fails in CI when a program is missing.
@@ -174,7 +173,7 @@ func (e *endpoint) listen(t testing.TB) {
 		t.Fatal(err)
 	}
 	e.path = filepath.Join(dir, "run", "bus")
-	l, err := socket.Listen(e.path)
+	l, err := Listen(e.path)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,9 +2,7 @@ package dbus
 
 import (
 	"context"
-	"errors"
 
-	"keyhole/internal/broker"
 	"keyhole/internal/policy"
 	"keyhole/internal/secret"
 )
@@ -20,7 +18,7 @@ func errNoObject() error { return secret.ErrNotFound }
 
 // gate counts one request to the broker and returns who makes it.
 func (k *call) gate(ctx context.Context) (policy.Principal, error) {
-	return k.c.principal(), k.srv.bucket.Take(ctx)
+	return k.c.principal(), k.srv.bucket.take(ctx)
 }
 
 // list asks for the visible items of the collection, or of all without one.
@@ -198,7 +196,7 @@ func (k *call) lockedAt(ctx context.Context, path string, u *unlocking) (bool, e
 }
 
 func (k *call) unlockRun(u unlocking) promptRun {
-	who, b, c := k.c.principal(), k.srv.cfg.Broker, k.c
+	who, b := k.c.principal(), k.srv.cfg.Broker
 	return func(ctx context.Context) (promptResult, error) {
 		if u.store {
 			if err := b.Unlock(ctx, who, nil); err != nil {
@@ -206,11 +204,7 @@ func (k *call) unlockRun(u unlocking) promptRun {
 			}
 		}
 		if len(u.refs) > 0 {
-			err := b.Unlock(ctx, who, u.refs)
-			if errors.Is(err, broker.ErrRefused) {
-				c.keepRefused(u.paths)
-			}
-			if err != nil {
+			if err := b.Unlock(ctx, who, u.refs); err != nil {
 				return promptResult{}, err
 			}
 		}

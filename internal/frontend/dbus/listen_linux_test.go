@@ -1,4 +1,4 @@
-package socket
+package dbus
 
 import (
 	"net"
@@ -36,12 +36,12 @@ func TestWriterIsKnown(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer server.Close()
-	r := NewReader(server)
+	r := &firstReader{nc: server}
 	if _, err := r.Read(make([]byte, 8)); err != nil {
 		t.Fatal(err)
 	}
-	if r.PID() != cmd.Process.Pid || r.PID() == os.Getpid() {
-		t.Errorf("writer is %d, want %d", r.PID(), cmd.Process.Pid)
+	if r.pid != cmd.Process.Pid || r.pid == os.Getpid() {
+		t.Errorf("writer is %d, want %d", r.pid, cmd.Process.Pid)
 	}
 }
 

@@ -36,6 +36,7 @@ var lackings = map[string][]refusal{
 	"podman":      {{unix.SYS_PROCESS_VM_READV, 0, unix.EPERM}, {unix.SYS_PROCESS_VM_WRITEV, 0, unix.EPERM}, {unix.SYS_KCMP, 0, unix.EPERM}},
 	"landlock":    {{unix.SYS_LANDLOCK_CREATE_RULESET, 0, unix.EOPNOTSUPP}},
 	"newkernel":   {{unix.SYS_LANDLOCK_CREATE_RULESET, 0, unix.ENOSYS}},
+	"mlock":       {{unix.SYS_MLOCK, 0, unix.ENOMEM}},
 	"listener":    {{unix.SYS_SECCOMP, unix.SECCOMP_FILTER_FLAG_NEW_LISTENER, unix.EINVAL}},
 	"secondguest": {{unix.SYS_SECCOMP, unix.SECCOMP_FILTER_FLAG_NEW_LISTENER, unix.EBUSY}},
 }

@@ -12,7 +12,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"keyhole": main, "lacking": lacking})
+	testscript.Main(m, map[string]func(){"keyhole": main, "lacking": lacking, "peeper": peeper, "plainclient": plainclient})
 }
 
 // TestScripts runs each script of testdata/script with a home of its own and

@@ -144,7 +144,7 @@ func (c *calls) create(ctx context.Context, item secret.Info, v secret.Value) (s
 	if err != nil {
 		return secret.Info{}, err
 	}
-	own := copyOf(v)
+	own := v.Clone()
 	return do(ctx, c, limit, func(ctx context.Context) (secret.Info, error) {
 		defer own.Wipe()
 		return w.Create(ctx, item, own)
@@ -157,7 +157,7 @@ func (c *calls) update(ctx context.Context, id string, ch secret.Change) error {
 		return err
 	}
 	if ch.Value != nil {
-		own := copyOf(*ch.Value)
+		own := ch.Value.Clone()
 		ch.Value = &own
 	}
 	_, err = do(ctx, c, limit, func(ctx context.Context) (struct{}, error) {

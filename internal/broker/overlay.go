@@ -1,7 +1,6 @@
 package broker
 
 import (
-	"bytes"
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
@@ -114,10 +113,8 @@ func (o *overlay) get(id string) (info secret.Info, v secret.Value, shadow strin
 	if l.value == nil {
 		return l.info.Clone(), secret.Value{}, l.shadow, nil
 	}
-	return l.info.Clone(), copyOf(*l.value), "", nil
+	return l.info.Clone(), l.value.Clone(), "", nil
 }
-
-func copyOf(v secret.Value) secret.Value { return secret.NewValue(bytes.Clone(v.Expose())) }
 
 // create adds an item; with shadow it stands for that item of the store, of
 // which there can be one (secret.ErrExists).
@@ -147,7 +144,7 @@ func (o *overlay) create(item secret.Info, v *secret.Value, shadow string) (secr
 	}
 	l := &layer{info: item, shadow: shadow}
 	if v != nil {
-		c := copyOf(*v)
+		c := v.Clone()
 		l.value = &c
 	}
 	o.items = append(o.items, l)
@@ -178,7 +175,7 @@ func (o *overlay) update(id string, c secret.Change) (secret.Info, error) {
 	apply(&next, c)
 	next.Modified = o.now()
 	if c.Value != nil {
-		v := copyOf(*c.Value)
+		v := c.Value.Clone()
 		value = &v
 	}
 	grown := o.size - before + weight(next, value)

@@ -116,5 +116,5 @@ func diagnose(s session.Survey) []finding {
 			Means: "the sandbox works without it; docs/threat-model.md says what that leaves open",
 			Fix:   "sudo apt-get install --only-upgrade linux-image-amd64 && sudo reboot"})
 	}
-	return append(all, storeFinding(s), sealedFinding(s), auditFinding(s), runFolderFinding(s))
+	return append(all, storeFinding(s), sealedFinding(s), auditFinding(s), runFolderFinding(s), memoryFinding(s))
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"keyhole/internal/session"
 )
@@ -143,4 +144,13 @@ func runFolderFinding(s session.Survey) finding {
 	return finding{About: "run folder", Found: s.RunFolderErr.Error(),
 		Means: "a run keeps its sockets there, so nothing is run",
 		Fix:   fmt.Sprintf("rm -rf %s && mkdir -m 700 %s", s.RunFolder, s.RunFolder)}
+}
+
+func memoryFinding(s session.Survey) finding {
+	if s.MemoryErr == nil {
+		return finding{About: "memory", Grade: fine, Found: "secrets are kept from swap and core dumps"}
+	}
+	return finding{About: "memory", Grade: limits, Found: strings.ReplaceAll(s.MemoryErr.Error(), "\n", "; "),
+		Means: "a secret in use can reach the swap device, unless that is encrypted or off",
+		Fix:   `echo '* - memlock 8192' | sudo tee /etc/security/limits.d/keyhole.conf # and log in again`}
 }

@@ -94,6 +94,7 @@ func readPassphrase(path string) (secret.Value, error) {
 	if err != nil {
 		return secret.Value{}, err
 	}
+	defer v.Wipe()
 	b := v.Expose()
 	if cut, ok := bytes.CutSuffix(b, []byte("\n")); ok {
 		b = bytes.TrimSuffix(cut, []byte("\r"))

@@ -11,6 +11,7 @@ import (
 	"keyhole/internal/profile"
 	"keyhole/internal/provider/secretservice"
 	"keyhole/internal/sandbox"
+	"keyhole/internal/secret"
 )
 
 // Survey is what a run would meet on this machine, for doctor.
@@ -31,6 +32,8 @@ type Survey struct {
 
 	RunFolder    string
 	RunFolderErr error
+
+	MemoryErr error // what the memory of secrets is not protected by
 }
 
 // Look surveys the machine. It unlocks nothing, reads no secret and leaves
@@ -43,6 +46,7 @@ func Look(ctx context.Context, dirs profile.Dirs, environ []string, uid int) Sur
 		SealedFile: filepath.Join(dirs.Data, SealedFileName),
 		AuditLog:   audit.Path(dirs.State),
 		RunFolder:  dirs.Runtime,
+		MemoryErr:  secret.MemoryProblem(),
 	}
 	s.lookAtService(ctx)
 	s.lookAtSealedFile(uid)

@@ -150,6 +150,7 @@ func (k *call) setSecret(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	defer v.Wipe() // the store has made a copy
 	return k.update(ctx, secret.Change{Value: &v, ContentType: &in.contentType})
 }
 
@@ -247,6 +248,9 @@ func (k *call) createItem(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// The store makes a copy; a prompt that will need the value keeps it.
+	done := v.Wipe
+	defer func() { done() }()
 	who, err := k.gate(ctx)
 	if err != nil {
 		return err
@@ -261,6 +265,7 @@ func (k *call) createItem(ctx context.Context) error {
 		if prompt, err = k.openPrompt(resultPath, run, v.Wipe); err != nil {
 			return err
 		}
+		done = func() {}
 	case err != nil:
 		return err
 	default:

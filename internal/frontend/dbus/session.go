@@ -90,28 +90,28 @@ func (s *session) open(in sealedSecret) (secret.Value, error) {
 		if len(in.params) != 0 {
 			return secret.Value{}, errCiphertext
 		}
-		return secret.NewValue(append([]byte(nil), in.value...)), nil
+		return secret.Fill(len(in.value), func(room []byte) (int, error) { return copy(room, in.value), nil })
 	}
 	if len(in.params) != aes.BlockSize || len(in.value) == 0 || len(in.value)%aes.BlockSize != 0 {
 		return secret.Value{}, errCiphertext
 	}
-	plain := make([]byte, len(in.value))
-	cipher.NewCBCDecrypter(s.block, in.params).CryptBlocks(plain, in.value)
-	n := int(plain[len(plain)-1])
-	ok := n >= 1 && n <= aes.BlockSize
-	for i := 0; ok && i < n; i++ {
-		ok = plain[len(plain)-1-i] == byte(n)
-	}
-	if !ok {
-		clear(plain)
-		return secret.Value{}, errCiphertext
-	}
-	return secret.NewValue(plain[: len(plain)-n : len(plain)-n]), nil
+	return secret.Fill(len(in.value), func(plain []byte) (int, error) {
+		cipher.NewCBCDecrypter(s.block, in.params).CryptBlocks(plain, in.value)
+		n := int(plain[len(plain)-1])
+		ok := n >= 1 && n <= aes.BlockSize
+		for i := 0; ok && i < n; i++ {
+			ok = plain[len(plain)-1-i] == byte(n)
+		}
+		if !ok {
+			return 0, errCiphertext
+		}
+		return len(plain) - n, nil
+	})
 }
 
 // seal encodes a secret for the client, under the path of its session. This is
-// the only place of the front end where a Value is exposed. The caller wipes
-// the encoded value when it has left.
+// the only place of the front end where a Value is exposed. The caller wipes v
+// once the encoded value, which may be v's own bytes, is in the message.
 func (s *session) seal(path string, v secret.Value, contentType string) sealedSecret {
 	plain := v.Expose()
 	out := sealedSecret{session: path, value: plain, contentType: contentType}
@@ -126,13 +126,17 @@ func (s *session) seal(path string, v secret.Value, contentType string) sealedSe
 	}
 	pad := aes.BlockSize - len(plain)%aes.BlockSize
 	sealed := make([]byte, len(plain)+pad)
-	copy(sealed, plain)
-	for i := len(plain); i < len(sealed); i++ {
-		sealed[i] = byte(pad)
+	whole := len(sealed) - aes.BlockSize
+	// Only the last block is put together, which is overwritten by its cipher.
+	last := sealed[whole:]
+	for i := copy(last, plain[whole:]); i < len(last); i++ {
+		last[i] = byte(pad)
 	}
 	out.params = make([]byte, aes.BlockSize)
 	rand.Read(out.params) // never fails, see crypto/rand
-	cipher.NewCBCEncrypter(s.block, out.params).CryptBlocks(sealed, sealed)
+	encrypter := cipher.NewCBCEncrypter(s.block, out.params)
+	encrypter.CryptBlocks(sealed[:whole], plain[:whole])
+	encrypter.CryptBlocks(last, last)
 	out.value = sealed
 	return out
 }

@@ -102,9 +102,13 @@ func (b body) wipe() {
 }
 
 // encode writes the body into one buffer of the right size, so that no copy of
-// a secret stays behind in one that was too small. The caller wipes it.
-func (b body) encode() []byte {
-	out := make([]byte, 0, b.size())
+// a secret stays behind in one that was too small.
+func (b body) encode() (secret.Value, error) {
+	return secret.Fill(b.size(), func(room []byte) (int, error) { return len(b.appendTo(room[:0])), nil })
+}
+
+// appendTo appends b's size in bytes.
+func (b body) appendTo(out []byte) []byte {
 	out = append(out, bodyVersion...)
 	out = append(out, b.envelope[:]...)
 	out = binary.BigEndian.AppendUint64(out, b.generation)
@@ -225,9 +229,9 @@ func (r *reader) item() *item {
 	it.contentType = string(r.text())
 	it.attributes = r.attributes()
 	p := r.text()
-	value := make([]byte, len(p))
-	copy(value, p)
-	it.value = secret.NewValue(value)
+	var err error
+	it.value, err = secret.Fill(len(p), func(room []byte) (int, error) { return copy(room, p), nil })
+	r.err = errors.Join(r.err, err)
 	return it
 }
 

@@ -31,11 +31,11 @@ func sampleBody() body {
 // hides in a body and no two bodies mean the same.
 func FuzzDecodeBody(f *testing.F) {
 	empty := body{}
-	f.Add(empty.encode())
-	f.Add(sampleBody().encode())
+	f.Add(empty.appendTo(nil))
+	f.Add(sampleBody().appendTo(nil))
 	f.Add([]byte("KHB1"))
 	f.Add([]byte{})
-	long := sampleBody().encode()
+	long := sampleBody().appendTo(nil)
 	f.Add(long[:len(long)-1])
 	f.Fuzz(func(t *testing.T, p []byte) {
 		b, err := decodeBody(p)
@@ -45,7 +45,7 @@ func FuzzDecodeBody(f *testing.F) {
 			}
 			return
 		}
-		if again := b.encode(); !bytes.Equal(again, p) {
+		if again := b.appendTo(nil); !bytes.Equal(again, p) {
 			t.Errorf("decodes and encodes to other bytes:\n%x\n%x", p, again)
 		}
 	})
@@ -67,7 +67,7 @@ func TestBodyRoundTrip(t *testing.T) {
 				value:       secret.NewValue(rapid.SliceOf(rapid.Byte()).Draw(t, "secret")),
 			})
 		}
-		encoded := b.encode()
+		encoded := b.appendTo(nil)
 		if len(encoded) != b.size() {
 			t.Fatalf("%d bytes, size says %d", len(encoded), b.size())
 		}
@@ -92,7 +92,7 @@ func TestBodyRoundTrip(t *testing.T) {
 }
 
 func TestBodyRefused(t *testing.T) {
-	good := sampleBody().encode()
+	good := sampleBody().appendTo(nil)
 	if _, err := decodeBody(good); err != nil {
 		t.Fatal(err)
 	}
@@ -117,8 +117,8 @@ func TestBodyRefused(t *testing.T) {
 		"attributes moved":    swap("\x01a\x00\x00\x00\x011\x00\x00\x00\x01b", "\x01b\x00\x00\x00\x011\x00\x00\x00\x01a"),
 		"attribute twice":     swap("\x01a\x00\x00\x00\x011\x00\x00\x00\x01b", "\x01a\x00\x00\x00\x011\x00\x00\x00\x01a"),
 		"more after it":       append(bytes.Clone(good), 0),
-		"label too long":      body{items: []*item{{id: itemID{1}, label: strings.Repeat("x", maxText+1)}}}.encode(),
-		"too many attributes": body{items: []*item{{id: itemID{1}, attributes: manyAttributes()}}}.encode(),
+		"label too long":      body{items: []*item{{id: itemID{1}, label: strings.Repeat("x", maxText+1)}}}.appendTo(nil),
+		"too many attributes": body{items: []*item{{id: itemID{1}, attributes: manyAttributes()}}}.appendTo(nil),
 	} {
 		if bytes.Equal(p, good) {
 			t.Errorf("%s: the case changes nothing", name)

@@ -82,9 +82,6 @@ func newBox(k Key) (*box, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sealing data key: %w", err)
 	}
-	if k.Passphrase.Len() > 0 {
-		returnMemory()
-	}
 	return &box{data: data, envelope: envelope}, nil
 }
 
@@ -99,9 +96,6 @@ func openBox(path string, content []byte, k Key) (*box, error) {
 		return nil, err
 	}
 	plain, err := decrypt(envelope, ids...)
-	if k.Passphrase.Len() > 0 {
-		returnMemory()
-	}
 	var other *age.NoIdentityMatchError
 	if errors.As(err, &other) {
 		return nil, fmt.Errorf("%w: sealed file %s does not open with this key", secret.ErrLocked, path)
@@ -109,8 +103,8 @@ func openBox(path string, content []byte, k Key) (*box, error) {
 	if err != nil {
 		return nil, &Damaged{path, fmt.Errorf("opening key envelope: %v", err)}
 	}
-	defer clear(plain)
-	data, err := age.ParseX25519Identity(string(plain))
+	defer plain.Wipe()
+	data, err := age.ParseX25519Identity(string(plain.Expose()))
 	if err != nil {
 		// age's text is left out: it can quote what it read.
 		return nil, &Damaged{path, errors.New("key envelope holds no key")}
@@ -118,20 +112,26 @@ func openBox(path string, content []byte, k Key) (*box, error) {
 	return &box{data: data, envelope: bytes.Clone(envelope)}, nil
 }
 
-// returnMemory gives back what scrypt took: a supervisor lives as long as its
-// run, and would otherwise keep 64 MiB that it never needs again.
+// returnMemory gives back to the system what age took and let go of: the 64 MiB
+// of scrypt, which a supervisor would keep for the rest of its run, and above all
+// the buffers in which it had secrets in the clear, which nobody can overwrite.
 func returnMemory() { debug.FreeOSMemory() }
 
 // seal makes the content of a file that holds b.
 func (x *box) seal(b body) ([]byte, error) {
 	b.envelope = sha256.Sum256(x.envelope)
-	plain := b.encode()
-	defer clear(plain)
-	head := make([]byte, 0, len(magic)+4+len(x.envelope)+len(plain)+len(plain)/1024+1024)
+	plain, err := b.encode()
+	if err != nil {
+		return nil, fmt.Errorf("sealing items: %w", err)
+	}
+	defer returnMemory()
+	defer plain.Wipe()
+	n := plain.Len()
+	head := make([]byte, 0, len(magic)+4+len(x.envelope)+n+n/1024+1024)
 	head = append(head, magic...)
 	head = binary.BigEndian.AppendUint32(head, uint32(len(x.envelope)))
 	head = append(head, x.envelope...)
-	content, err := encrypt(head, plain, x.data.Recipient())
+	content, err := encrypt(head, plain.Expose(), x.data.Recipient())
 	if err != nil {
 		return nil, fmt.Errorf("sealing items: %w", err)
 	}
@@ -152,11 +152,12 @@ func (x *box) unseal(path string, content []byte) (body, error) {
 		return body{}, fmt.Errorf("%w: sealed file %s has another key now", secret.ErrLocked, path)
 	}
 	plain, err := decrypt(sealed, x.data)
+	defer returnMemory()
 	if err != nil {
 		return body{}, &Damaged{path, fmt.Errorf("opening items: %v", err)}
 	}
-	defer clear(plain)
-	b, err := decodeBody(plain)
+	defer plain.Wipe()
+	b, err := decodeBody(plain.Expose())
 	if err == nil && b.envelope != sha256.Sum256(envelope) {
 		b.wipe()
 		err = errors.New("key and items belong to different files")
@@ -203,24 +204,24 @@ func encrypt(dst, plain []byte, to ...age.Recipient) ([]byte, error) {
 
 // decrypt reads into one buffer of the right size: one that grows would leave
 // copies of secrets behind, which nobody wipes.
-func decrypt(sealed []byte, ids ...age.Identity) ([]byte, error) {
+func decrypt(sealed []byte, ids ...age.Identity) (secret.Value, error) {
 	r, err := age.Decrypt(bytes.NewReader(sealed), ids...)
 	if err != nil {
-		return nil, err
+		return secret.Value{}, err
 	}
-	plain := make([]byte, len(sealed))
-	n, err := io.ReadFull(r, plain)
-	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
-		// Whether the end is the true one is age's to say: it would have
-		// returned an error of its own for a file that is cut off.
-		var more [1]byte
-		if _, err = r.Read(more[:]); errors.Is(err, io.EOF) {
-			return plain[:n:n], nil
+	return secret.Fill(len(sealed), func(plain []byte) (int, error) {
+		n, err := io.ReadFull(r, plain)
+		if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+			// Whether the end is the true one is age's to say: it would have
+			// returned an error of its own for a file that is cut off.
+			var more [1]byte
+			if _, err = r.Read(more[:]); errors.Is(err, io.EOF) {
+				return n, nil
+			}
 		}
-	}
-	clear(plain)
-	if err == nil {
-		err = errors.New("internal error: more text than cipher text")
-	}
-	return nil, err
+		if err == nil {
+			err = errors.New("internal error: more text than cipher text")
+		}
+		return 0, err
+	})
 }

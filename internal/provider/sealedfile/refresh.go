@@ -68,12 +68,6 @@ func (s *Store) dropLocked() error {
 	return f.Close()
 }
 
-func copyValue(v secret.Value) secret.Value {
-	b := make([]byte, v.Len())
-	copy(b, v.Expose())
-	return secret.NewValue(b)
-}
-
 // wipeExcept wipes the items that keep does not hold.
 func wipeExcept(items, keep []*item) {
 	kept := make(map[*item]struct{}, len(keep))

@@ -72,7 +72,7 @@ func (s *Store) Get(ctx context.Context, id string) (secret.Info, secret.Value, 
 	if err != nil {
 		return secret.Info{}, secret.Value{}, err
 	}
-	return it.info().Clone(), copyValue(it.value), nil
+	return it.info().Clone(), it.value.Clone(), nil
 }
 
 // Status tells whether the file still opens: it is locked when another key was
@@ -136,7 +136,7 @@ func (s *Store) newItem(e Entry) (*item, error) {
 	if it.attributes == nil {
 		it.attributes = map[string]string{}
 	}
-	it.value = copyValue(e.Value)
+	it.value = e.Value.Clone()
 	if err := it.check(); err != nil {
 		it.value.Wipe()
 		return nil, err
@@ -163,10 +163,10 @@ func (s *Store) Update(ctx context.Context, id string, c secret.Change) error {
 			it.attributes = maps.Clone(c.Attributes)
 		}
 		// Even an unchanged secret is copied: the old item is wiped.
-		it.value = copyValue(it.value)
+		it.value = it.value.Clone()
 		if c.Value != nil {
 			it.value.Wipe()
-			it.value = copyValue(*c.Value)
+			it.value = c.Value.Clone()
 		}
 		items[i] = &it
 		return items, it.check()

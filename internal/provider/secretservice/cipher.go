@@ -78,38 +78,40 @@ func seal(key, plain []byte) (iv, sealed []byte, err error) {
 	rand.Read(iv) // never fails: crypto/rand ends the process first
 	pad := aes.BlockSize - len(plain)%aes.BlockSize
 	sealed = make([]byte, len(plain)+pad)
-	copy(sealed, plain)
-	for i := len(plain); i < len(sealed); i++ {
-		sealed[i] = byte(pad)
+	whole := len(sealed) - aes.BlockSize
+	// Only the last block is put together, which is overwritten by its cipher.
+	last := sealed[whole:]
+	for i := copy(last, plain[whole:]); i < len(last); i++ {
+		last[i] = byte(pad)
 	}
-	cipher.NewCBCEncrypter(block, iv).CryptBlocks(sealed, sealed)
+	encrypter := cipher.NewCBCEncrypter(block, iv)
+	encrypter.CryptBlocks(sealed[:whole], plain[:whole])
+	encrypter.CryptBlocks(last, last)
 	return iv, sealed, nil
 }
 
-// unseal decrypts in place, so that the plain bytes exist once, and returns the
-// part of sealed that holds them.
-func unseal(key, iv, sealed []byte) ([]byte, error) {
+// unseal decrypts into room, which is as long as sealed, and returns how much of
+// it is the secret.
+func unseal(room, key, iv, sealed []byte) (int, error) {
 	if len(iv) != aes.BlockSize || len(sealed) == 0 || len(sealed)%aes.BlockSize != 0 {
-		return nil, odd("an encrypted secret of impossible length")
+		return 0, odd("an encrypted secret of impossible length")
 	}
 	block, err := aes.NewCipher(key)
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
-	cipher.NewCBCDecrypter(block, iv).CryptBlocks(sealed, sealed)
-	pad := int(sealed[len(sealed)-1])
+	cipher.NewCBCDecrypter(block, iv).CryptBlocks(room, sealed)
+	pad := int(room[len(sealed)-1])
 	if pad < 1 || pad > aes.BlockSize {
-		clear(sealed)
-		return nil, odd("bad padding of an encrypted secret")
+		return 0, odd("bad padding of an encrypted secret")
 	}
 	end := len(sealed) - pad
 	want := make([]byte, pad)
 	for i := range want {
 		want[i] = byte(pad)
 	}
-	if subtle.ConstantTimeCompare(sealed[end:], want) != 1 {
-		clear(sealed)
-		return nil, odd("bad padding of an encrypted secret")
+	if subtle.ConstantTimeCompare(room[end:len(sealed)], want) != 1 {
+		return 0, odd("bad padding of an encrypted secret")
 	}
-	return sealed[:end:end], nil
+	return end, nil
 }

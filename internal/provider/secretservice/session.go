@@ -56,11 +56,9 @@ func (n *session) decode(w wireSecret) (secret.Value, error) {
 	if n.key == nil {
 		return secret.NewValue(w.Value), nil
 	}
-	plain, err := unseal(n.key, w.Parameters, w.Value)
-	if err != nil {
-		return secret.Value{}, err
-	}
-	return secret.NewValue(plain), nil
+	return secret.Fill(len(w.Value), func(room []byte) (int, error) {
+		return unseal(room, n.key, w.Parameters, w.Value)
+	})
 }
 
 // sessionOn returns the connection's session, opening it when there is none.

@@ -27,22 +27,28 @@ func arrows() map[string][]string {
 		"internal": {}, // these tests
 
 		// Inside the sandbox. It knows no policy and no broker.
-		"internal/shim/...": {"internal/shim/...", "internal/secret"},
+		"internal/shim/...": {"internal/shim/...", "internal/wire", "internal/secret"},
+
+		// Both sides.
+		"internal/wire": {"internal/secret"},
 
 		// Outside.
 		"internal/cli": {"internal/session", "internal/profile", "internal/policy", "internal/audit",
-			"internal/sandbox", "internal/secret", "internal/shim"},
+			"internal/control", "internal/approval", "internal/sandbox", "internal/secret", "internal/shim"},
 		"internal/session": {"internal/sandbox", "internal/profile", "internal/frontend/...", "internal/broker",
-			"internal/approval", "internal/audit", "internal/provider/...", "internal/policy",
-			"internal/peer", "internal/secret"},
-		"internal/frontend/...": {"internal/broker", "internal/peer", "internal/policy", "internal/secret"},
+			"internal/approval", "internal/control", "internal/audit", "internal/provider/...", "internal/policy",
+			"internal/peer", "internal/secret", "internal/socket", "internal/wire"},
+		"internal/frontend/...": {"internal/broker", "internal/peer", "internal/policy", "internal/secret",
+			"internal/socket", "internal/wire"},
 		"internal/broker":       {"internal/policy", "internal/audit", "internal/secret"},
 		"internal/approval":     {"internal/policy", "internal/secret"},
+		"internal/control":      {"internal/approval", "internal/peer", "internal/policy", "internal/secret"},
 		"internal/audit":        {"internal/policy", "internal/secret"},
 		"internal/profile":      {"internal/policy", "internal/secret"},
 		"internal/provider/...": {"internal/secret"},
 		"internal/policy":       {"internal/secret"},
 		"internal/sandbox/...":  {"internal/sandbox/..."},
+		"internal/socket":       {"internal/peer"},
 		"internal/peer":         {},
 		"internal/secret":       {},
 

@@ -15,6 +15,7 @@ import (
 	"keyhole/internal/policy"
 	"keyhole/internal/profile"
 	"keyhole/internal/provider/secretservice"
+	"keyhole/internal/socket"
 )
 
 // runEndpoint is the supervisor's half of a run in a process of its own, without
@@ -43,7 +44,7 @@ func runEndpoint(dir, bus string, rules []string, in io.Reader, out io.Writer) (
 	if err != nil {
 		return err
 	}
-	l, err := dbus.Listen(filepath.Join(dir, "bus"))
+	l, err := socket.Listen(filepath.Join(dir, "bus"))
 	if err != nil {
 		return err
 	}

@@ -29,13 +29,15 @@ type Grant struct {
 	Until    time.Time
 }
 
-// question is what an answer is about: one operation on one item as it is. The
-// attributes are part of it because a store gives the ID of a deleted item to a
-// new one, and because what is to be created has no ID yet.
+// question is what an answer is about: one operation on one item as it is, and
+// as it was shown. The attributes are part of it because a store gives the ID of
+// a deleted item to a new one, and because what is to be created has no ID yet;
+// the label, because a command that may change it could dress one item as
+// another.
 type question struct {
-	store, id  string
-	op         policy.Operation
-	attributes [sha256.Size]byte
+	store, id string
+	op        policy.Operation
+	shown     [sha256.Size]byte // attributes, collection and label
 }
 
 func questionOf(r policy.Request) question {
@@ -52,13 +54,14 @@ func questionOf(r policy.Request) question {
 		h.Write([]byte(s))
 	}
 	add(r.Item.Collection)
+	add(r.Label)
 	for _, k := range slices.Sorted(maps.Keys(r.Item.Attributes)) {
 		if v := r.Item.Attributes[k]; k != secret.SchemaKey || v != secret.GenericSchema {
 			add(k)
 			add(v)
 		}
 	}
-	h.Sum(q.attributes[:0])
+	h.Sum(q.shown[:0])
 	return q
 }
 

@@ -130,7 +130,7 @@ func (b *Broker) Unlock(ctx context.Context, who policy.Principal, refs []secret
 		if err != nil {
 			return err
 		}
-		if err := b.askAbout(ctx, who, info.Ref); err != nil {
+		if err := b.askAbout(ctx, who, info.Info); err != nil {
 			return err
 		}
 		if info.Store != overlayName && info.storeLocked {
@@ -145,11 +145,11 @@ func (b *Broker) Unlock(ctx context.Context, who policy.Principal, refs []secret
 
 // askAbout asks what policy says to ask about reading the item, and about other
 // operations that were tried and held back.
-func (b *Broker) askAbout(ctx context.Context, who policy.Principal, item secret.Ref) error {
-	reqs := []policy.Request{{Who: who, Operation: policy.Read, Item: item}}
-	for _, r := range b.answers.wantedFor(item) {
+func (b *Broker) askAbout(ctx context.Context, who policy.Principal, item secret.Info) error {
+	reqs := []policy.Request{{Who: who, Operation: policy.Read, Item: item.Ref, Label: item.Label}}
+	for _, r := range b.answers.wantedFor(item.Ref) {
 		if r.Operation != policy.Read {
-			reqs = append(reqs, policy.Request{Who: who, Operation: r.Operation, Item: item})
+			reqs = append(reqs, policy.Request{Who: who, Operation: r.Operation, Item: item.Ref, Label: item.Label})
 		}
 	}
 	for _, req := range reqs {

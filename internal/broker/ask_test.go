@@ -357,3 +357,23 @@ func TestUnlockWithoutAGrantShowsNoDialog(t *testing.T) {
 		t.Error("a run without a grant made the keyring ask")
 	}
 }
+
+// A command that may change an item's label could have a yes to one text serve
+// under another.
+func TestAnAnswerIsAboutTheItemAsShown(t *testing.T) {
+	g := open(t, ask(read, "s"))
+	it := g.mem.Add("harmless", "1", "service", "s")
+	g.who.says(policy.Allow, policy.Session)
+	_, err := g.get(shim, it.Ref)
+	g.ok(err)
+	if r := <-g.who.asked; r.Label != "harmless" {
+		t.Errorf("asked about %q", r.Label)
+	}
+	g.ok(g.mem.Update(t.Context(), it.ID, secret.Change{Label: new("the bank")}))
+	g.who.says(policy.Deny, policy.Session)
+	_, err = g.get(shim, it.Ref)
+	g.is(err, broker.ErrRefused)
+	if r := <-g.who.asked; r.Label != "the bank" {
+		t.Errorf("asked about %q", r.Label)
+	}
+}

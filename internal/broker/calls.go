@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"syscall"
 	"time"
 
 	"keyhole/internal/secret"
@@ -88,13 +89,19 @@ func (c *calls) known(err error) error {
 	}
 	for _, s := range []error{
 		secret.ErrNotFound, secret.ErrExists, secret.ErrLocked, secret.ErrDismissed,
-		secret.ErrUnsupported, secret.ErrTooLarge, secret.ErrUnavailable,
+		secret.ErrForbidden, secret.ErrUnsupported, secret.ErrTooLarge, secret.ErrUnavailable,
 	} {
 		if errors.Is(err, s) {
 			return err
 		}
 	}
 	c.log.Error("store failed", "err", err)
+	// The system's reason for not writing a file is no detail of the store.
+	for _, n := range []syscall.Errno{syscall.EPERM, syscall.EACCES, syscall.EROFS, syscall.ENOSPC, syscall.EDQUOT} {
+		if errors.Is(err, n) {
+			return fmt.Errorf("%w: %w", secret.ErrUnavailable, n)
+		}
+	}
 	return fmt.Errorf("%w: it failed", secret.ErrUnavailable)
 }
 

@@ -18,7 +18,7 @@ func (b *Broker) denialText(req policy.Request, d policy.Decision) string {
 	t.WriteString("keyhole: " + act(req.Operation) + " \"" + secret.Printable(name(req.Item)) + "\" is ")
 	switch {
 	case d.Effect == policy.Ask:
-		t.WriteString("not done: it needs your agreement, and nobody gave it")
+		t.WriteString("not done: it needs your agreement, and nobody gave it; 'keyhole pending' in another terminal shows what is asked")
 		return t.String()
 	case d.Rule != nil && d.Rule.Effect == policy.Deny:
 		t.WriteString("denied by " + secret.Printable(d.RuleName()))

@@ -19,7 +19,7 @@ type seen struct {
 
 // List returns the visible items that match q, overlay first, then in the
 // store's order. An item that a person must agree to first has Locked set, as
-// has one in a locked store. Items a person has refused are absent.
+// has one in a locked store. Items a person has refused are absent on D-Bus.
 func (b *Broker) List(ctx context.Context, who policy.Principal, q secret.Query) ([]secret.Info, error) {
 	if err := b.ready(); err != nil {
 		return nil, err
@@ -35,7 +35,12 @@ func (b *Broker) List(ctx context.Context, who policy.Principal, q secret.Query)
 	var out []secret.Info
 	var last policy.Decision
 	for _, info := range found {
-		if s, d, ok := b.show(who, info); ok {
+		s, d, ok := b.show(who, info)
+		if !ok && b.saidNo(who, info, d) {
+			info.Locked = true
+			s, ok = seen{Info: info}, true
+		}
+		if ok {
 			out = append(out, s.Info)
 			last = d
 		}
@@ -87,7 +92,7 @@ func (b *Broker) show(who policy.Principal, info secret.Info) (seen, policy.Deci
 	case policy.Allow:
 		return s, d, true
 	case policy.Ask:
-		g := b.answers.about(policy.Request{Who: who, Operation: policy.Read, Item: info.Ref})
+		g := b.answers.about(policy.Request{Who: who, Operation: policy.Read, Item: info.Ref, Label: info.Label})
 		if g.Given && g.Effect != policy.Allow {
 			return seen{}, d, false
 		}
@@ -96,6 +101,17 @@ func (b *Broker) show(who policy.Principal, info secret.Info) (seen, policy.Deci
 	default:
 		return seen{}, d, false
 	}
+}
+
+// saidNo tells whether a person's no is all that hides an item, where that is
+// told apart from an item that is not there: a client that may take it for
+// absent would go on to replace it.
+func (b *Broker) saidNo(who policy.Principal, item secret.Info, d policy.Decision) bool {
+	if d.Effect != policy.Ask || who.FrontEnd == promptFrontEnd {
+		return false
+	}
+	g := b.answers.about(policy.Request{Who: who, Operation: policy.Read, Item: item.Ref, Label: item.Label})
+	return g.Given && g.Effect != policy.Allow
 }
 
 // Stat returns one visible item as it is now.
@@ -112,11 +128,15 @@ func (b *Broker) look(ctx context.Context, who policy.Principal, ref secret.Ref)
 	if err != nil {
 		return seen{}, err
 	}
-	s, _, ok := b.show(who, info)
-	if !ok {
+	s, d, ok := b.show(who, info)
+	switch {
+	case ok:
+		return s, nil
+	case b.saidNo(who, info, d):
+		return seen{}, ErrRefused
+	default:
 		return seen{}, secret.ErrNotFound
 	}
-	return s, nil
 }
 
 // standIn is the item of the overlay that now stands for an item of the store:
@@ -163,7 +183,7 @@ func (b *Broker) Get(ctx context.Context, who policy.Principal, ref secret.Ref) 
 		}
 		return secret.Info{}, secret.Value{}, err
 	}
-	req.Item = info.Ref
+	req.Item, req.Label = info.Ref, info.Label
 	if err := b.release(ctx, req); err != nil {
 		v.Wipe()
 		return secret.Info{}, secret.Value{}, err
@@ -181,7 +201,7 @@ func (b *Broker) agreed(ctx context.Context, req *policy.Request) error {
 		}
 		return err
 	}
-	req.Item = info.Ref
+	req.Item, req.Label = info.Ref, info.Label
 	d := b.decide(*req)
 	if d.Effect != policy.Ask {
 		return nil // denied or allowed: judged again on what is fetched

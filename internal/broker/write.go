@@ -29,7 +29,7 @@ func (b *Broker) Create(ctx context.Context, who policy.Principal, item secret.I
 		return secret.Info{}, err
 	}
 	item.Store, item.ID = b.cfg.Store, ""
-	req := policy.Request{Who: who, Operation: policy.Create, Item: item.Ref}
+	req := policy.Request{Who: who, Operation: policy.Create, Item: item.Ref, Label: item.Label}
 	if replace && b.decide(req).Effect != policy.Deny {
 		old, found, err := b.equal(ctx, req)
 		if err != nil {
@@ -40,6 +40,11 @@ func (b *Broker) Create(ctx context.Context, who policy.Principal, item secret.I
 			return b.change(ctx, who, old.Ref, c)
 		}
 	}
+	return b.make(ctx, req, item, v)
+}
+
+// make creates an item once that is granted.
+func (b *Broker) make(ctx context.Context, req policy.Request, item secret.Info, v secret.Value) (secret.Info, error) {
 	d, err := b.gate(ctx, req)
 	if err != nil {
 		return secret.Info{}, err
@@ -52,21 +57,53 @@ func (b *Broker) Create(ctx context.Context, who policy.Principal, item secret.I
 	return made, b.failed(req, d, err)
 }
 
+// Add adds an item unless one that is the same, as same tells, is among those
+// that match q: secret.ErrExists for a visible one. One that is not visible is a
+// refusal, as in Create.
+func (b *Broker) Add(ctx context.Context, who policy.Principal, item secret.Info, v secret.Value, q secret.Query, same func(secret.Ref) bool) (secret.Info, error) {
+	if err := b.ready(); err != nil {
+		return secret.Info{}, err
+	}
+	if err := checkSize(item.Label, item.Attributes, &v); err != nil {
+		return secret.Info{}, err
+	}
+	item.Store, item.ID = b.cfg.Store, ""
+	req := policy.Request{Who: who, Operation: policy.Create, Item: item.Ref, Label: item.Label}
+	// What may not be created anyway is no reason to look.
+	if b.decide(req).Effect != policy.Deny {
+		there, visible, err := b.like(ctx, req, q, func(info secret.Info) bool { return same(info.Ref) })
+		switch {
+		case err != nil:
+			return secret.Info{}, err
+		case visible:
+			return there, fmt.Errorf("creating item: %w", secret.ErrExists)
+		}
+	}
+	return b.make(ctx, req, item, v)
+}
+
 // equal finds the visible item with exactly the attributes that req would
-// create, overlay first. One that is there and not visible is a refusal: beside
-// it the new item would take its place for whoever searches.
+// create, overlay first.
 func (b *Broker) equal(ctx context.Context, req policy.Request) (secret.Info, bool, error) {
-	found, err := b.search(ctx, secret.Query{Attributes: req.Item.Attributes})
+	q := secret.Query{Attributes: req.Item.Attributes}
+	return b.like(ctx, req, q, func(info secret.Info) bool {
+		return secret.EqualAttributes(info.Attributes, req.Item.Attributes) &&
+			(req.Item.Collection != overlayCollection || info.Store == overlayName)
+	})
+}
+
+// like finds a visible item among those that match q. One that is there and not
+// visible is a refusal: beside it the new item would take its place for whoever
+// searches.
+func (b *Broker) like(ctx context.Context, req policy.Request, q secret.Query, same func(secret.Info) bool) (secret.Info, bool, error) {
+	found, err := b.search(ctx, q)
 	if err != nil {
 		b.notes.add(entry(audit.Failed, req, policy.Decision{}))
 		return secret.Info{}, false, err
 	}
 	hidden := false
 	for _, info := range found {
-		if !secret.EqualAttributes(info.Attributes, req.Item.Attributes) {
-			continue
-		}
-		if req.Item.Collection == overlayCollection && info.Store != overlayName {
+		if !same(info) {
 			continue
 		}
 		if _, _, ok := b.show(req.Who, info); ok {
@@ -131,7 +168,7 @@ func (b *Broker) change(ctx context.Context, who policy.Principal, ref secret.Re
 	if err := b.mayMove(who, old.Ref, c); err != nil {
 		return secret.Info{}, err
 	}
-	req := policy.Request{Who: who, Operation: policy.Update, Item: old.Ref}
+	req := policy.Request{Who: who, Operation: policy.Update, Item: old.Ref, Label: old.Label}
 	d, err := b.gate(ctx, req)
 	if err != nil {
 		return secret.Info{}, err
@@ -174,7 +211,7 @@ func (b *Broker) Delete(ctx context.Context, who policy.Principal, ref secret.Re
 	if err != nil {
 		return err
 	}
-	req := policy.Request{Who: who, Operation: policy.Delete, Item: old.Ref}
+	req := policy.Request{Who: who, Operation: policy.Delete, Item: old.Ref, Label: old.Label}
 	d, err := b.gate(ctx, req)
 	switch {
 	case err != nil:

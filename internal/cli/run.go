@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 
@@ -38,6 +39,8 @@ type runFlags struct {
 	storeFile string
 	identity  string
 	quiet     bool
+	approve   string
+	noDialog  bool
 }
 
 func newRunCommand(env *Env) *cobra.Command {
@@ -81,7 +84,7 @@ func (f *runFlags) register(c *cobra.Command) {
 	fl.StringVarP(&f.profile, "profile", "p", "default", "profile, by `name` or path")
 	fl.StringArrayVar(&f.read, "read", nil, "grant reading: `KEY=VALUE[,KEY=VALUE...]` (service, account, server, ...)")
 	fl.StringArrayVar(&f.write, "write", nil, "grant reading, creating, changing and deleting: `KEY=VALUE[,...]`")
-	fl.StringArrayVar(&f.ask, "ask", nil, "grant reading after a question; nobody can be asked yet, so it is refused: `KEY=VALUE[,...]`")
+	fl.StringArrayVar(&f.ask, "ask", nil, "grant reading after a question to you, see 'keyhole pending': `KEY=VALUE[,...]`")
 	fl.StringArrayVar(&f.pass, "env", nil, "pass this environment variable: `NAME`")
 	fl.StringArrayVar(&f.readPaths, "read-path", nil, "let the command read this file or folder: `PATH`")
 	fl.StringArrayVar(&f.shims, "shim", nil, "put this program of keyhole's own first in PATH: `NAME` ("+strings.Join(profile.ShimNames(), ", ")+")")
@@ -89,6 +92,8 @@ func (f *runFlags) register(c *cobra.Command) {
 	fl.StringVar(&f.store, "store", "", "the `store`: system (a keyring, else the sealed file), secret-service or sealed-file")
 	fl.StringVar(&f.storeFile, "store-file", "", "`path` of the sealed file (default: store.age in keyhole's data folder)")
 	fl.StringVar(&f.identity, "identity", "", "age identity `file` that opens the sealed file")
+	fl.StringVar(&f.approve, "approve-command", "", "`program` of yours that answers questions: facts as JSON on its standard input, exit status 0 for yes, 1 for no")
+	fl.BoolVar(&f.noDialog, "no-dialog", false, "ask no questions by a dialog on the desktop")
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "print no notices of keyhole's own")
 }
 
@@ -162,10 +167,19 @@ func (f *runFlags) config(env *Env, argv []string) (session.Config, error) {
 		Argv: argv, Dir: env.Dir, Environ: env.Environ, Pass: f.pass, ReadPaths: f.readPaths,
 		Streams: env.streams(), Executable: env.Executable,
 		UID: env.UID,
+		Ask: session.AskConfig{Command: f.approve, Desktop: !f.noDialog},
 		Store: session.StoreConfig{
 			Kind: f.store, SealedFile: f.storeFile,
 			Key: storeKey(env, f.identity),
 		},
+	}
+	if f.approve != "" {
+		if cfg.Ask.Command, err = exec.LookPath(f.approve); err != nil {
+			return session.Config{}, fail("name a program that can be run with --approve-command", "approve command: %w", err)
+		}
+		if cfg.Ask.Command, err = filepath.Abs(cfg.Ask.Command); err != nil {
+			return session.Config{}, err
+		}
 	}
 	if !f.quiet {
 		cfg.Notice = func(line string) { fmt.Fprintln(env.Stderr, "keyhole: "+line) }

@@ -27,6 +27,27 @@ func chain(pid, stop int) []Process {
 	return out
 }
 
+// maxAncestors is more than any tree of processes is deep.
+const maxAncestors = 4096
+
+func descends(pid, root int) bool {
+	start := uint64(1<<64 - 1)
+	for range maxAncestors {
+		if pid == root {
+			return true
+		}
+		if pid <= 1 {
+			return false
+		}
+		p, parent, ok := inspect(pid)
+		if !ok || p.StartTime > start {
+			return true // gone meanwhile: it cannot be told
+		}
+		pid, start = parent, p.StartTime
+	}
+	return true
+}
+
 // joinArgs turns NUL-separated arguments into one line of at most maxArgs
 // bytes, without cutting a character in two.
 func joinArgs(b []byte) string {

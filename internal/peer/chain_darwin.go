@@ -46,3 +46,5 @@ func readArgs(pid int) (exe, args string) {
 	}
 	return string(path), joinArgs(rest[:end])
 }
+
+func workDir(int) (string, bool) { return "", false }

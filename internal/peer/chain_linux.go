@@ -64,3 +64,8 @@ func readStart(path string, n int64) []byte {
 	}
 	return b
 }
+
+func workDir(pid int) (string, bool) {
+	dir, err := os.Readlink("/proc/" + strconv.Itoa(pid) + "/cwd")
+	return dir, err == nil
+}

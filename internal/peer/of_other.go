@@ -12,3 +12,5 @@ func of(*net.UnixConn) (Cred, error) {
 }
 
 func inspect(int) (Process, int, bool) { return Process{}, 0, false }
+
+func workDir(int) (string, bool) { return "", false }

@@ -1,7 +1,7 @@
 // Package peer says who is at the other end of a socket, and what a process is,
-// by asking the kernel. What it tells of a process beyond its ids (executable,
-// arguments, parents) is for people to read: code inside one sandbox can inject
-// into its siblings, so nothing may be decided by it.
+// by asking the kernel. What it tells of a process beyond its ids and its descent
+// (executable, arguments) is for people to read: code inside one sandbox can
+// inject into its siblings, so nothing may be decided by it.
 package peer
 
 import "net"
@@ -28,3 +28,12 @@ type Process struct {
 // Chain lists pid and its ancestors up to, and without, the process stop; at
 // most 16. A process that is gone ends the chain.
 func Chain(pid, stop int) []Process { return chain(pid, stop) }
+
+// Descends tells whether pid is root or one of its descendants. What cannot be
+// told, because a process on the way is gone, counts as yes. Unlike Chain it is
+// for decisions: whose child a process is, it cannot choose.
+func Descends(pid, root int) bool { return descends(pid, root) }
+
+// Dir is the folder a process works in, for display only. Where the system does
+// not tell, ok is false.
+func Dir(pid int) (dir string, ok bool) { return workDir(pid) }

@@ -147,6 +147,7 @@ type Request struct {
 	Who       Principal
 	Operation Operation
 	Item      secret.Ref
+	Label     string // the item's, for the person who is asked; no rule looks at it
 }
 
 // Decision is the answer. The zero Decision denies.

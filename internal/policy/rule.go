@@ -12,7 +12,8 @@ import (
 const overlayStore = "overlay"
 
 // implied are the attribute names a create may write under any rule: what
-// places an item in the normalised view, and the constants that libraries add.
+// places an item in the normalised view, and the constants that libraries add;
+// names with secret.KeychainPrefix as well.
 var implied = [...]string{
 	"service", "account", "username", "user",
 	"application", "target", secret.SchemaKey,
@@ -83,7 +84,7 @@ func (r *Rule) coversAccount(acct string) bool {
 // names could plant a credential that programs outside find by them.
 func (r *Rule) allowsKeys(attrs map[string]string) bool {
 	for k := range attrs {
-		if slices.Contains(implied[:], k) || slices.Contains(r.AttributeKeys, k) {
+		if slices.Contains(implied[:], k) || strings.HasPrefix(k, secret.KeychainPrefix) || slices.Contains(r.AttributeKeys, k) {
 			continue
 		}
 		if _, ok := r.Attributes[k]; ok {

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -35,6 +36,9 @@ type scene struct {
 	Force sandbox.Force
 	Outer string // an outer filter: "", "docker" or "podman"
 	Soft  bool   // leave the supervisor dumpable
+
+	Helper  *sandbox.Helper // run beside the command; what became of it goes to standard error
+	Seconds float64         // its deadline
 }
 
 // spec is what of a sandbox.Spec can be written down.
@@ -99,12 +103,27 @@ func supervisor(text string) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 125
 	}
+	helped := make(chan struct{})
+	go func() {
+		defer close(helped)
+		if s.Helper != nil {
+			help(p, &s)
+		}
+	}()
 	status, err := p.Wait()
+	<-helped
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 98
 	}
 	return status.Code
+}
+
+func help(p *sandbox.Process, s *scene) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(s.Seconds*float64(time.Second)))
+	defer cancel()
+	out, code, err := p.Help(ctx, *s.Helper)
+	fmt.Fprintf(os.Stderr, "%q %d %v\n", out, code, err)
 }
 
 func inspector() int {

@@ -28,6 +28,8 @@ type run struct {
 	err    error
 	ended  bool // main has been reaped: its id may be somebody else's
 	ending bool // everything is to be killed
+
+	helpers map[int]*helper // those that have not been reaped, by process id
 }
 
 // spawned is what supervise reports.
@@ -145,6 +147,9 @@ func (r *run) next() (int, unix.WaitStatus, error) {
 	defer r.mu.Unlock()
 	var ws unix.WaitStatus
 	pid, err := unix.Wait4(-1, &ws, unix.WUNTRACED|unix.WALL|unix.WNOHANG, nil)
+	if err == nil {
+		r.reapedLocked(pid, ws)
+	}
 	if err == nil && pid == r.main && (ws.Exited() || ws.Signaled()) {
 		r.ended, r.ending = true, true
 		r.status = Status{Code: ws.ExitStatus()}

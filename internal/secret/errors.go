@@ -13,6 +13,7 @@ var (
 	ErrLocked      = errors.New("store is locked")
 	ErrUnavailable = errors.New("store cannot be reached")
 	ErrDismissed   = errors.New("the unlock dialog was dismissed")
+	ErrForbidden   = errors.New("the store refuses")
 	ErrUnsupported = errors.New("store does not support this")
 	ErrTooLarge    = errors.New("larger than the store takes")
 )

@@ -199,6 +199,15 @@ type Change struct {
 
 // Status is the state of a store.
 type Status struct {
-	Locked bool   // no secret can be read before an unlock
-	Detail string // one line for a person, e.g. "gnome-keyring, collection login"
+	Locked  bool   // no secret can be read before an unlock
+	Missing bool   // there is no collection that new items would go to
+	Detail  string // one line for a person, e.g. "gnome-keyring, collection login"
+
+	LockAfter   time.Duration // it locks itself when unused for so long; 0: never, or not said
+	LockOnSleep bool
 }
+
+// KeychainPrefix starts the names of attributes that keep what a keychain item
+// has and other stores have no place for. Programs outside look for none of
+// them, so that a rule for an item includes them.
+const KeychainPrefix = "keychain:"

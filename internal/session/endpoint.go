@@ -4,8 +4,6 @@ import (
 	"context"
 	"net"
 	"sync"
-
-	"keyhole/internal/frontend/dbus"
 )
 
 // endpoint is a listening socket with the server that answers on it.
@@ -16,7 +14,12 @@ type endpoint struct {
 	once     sync.Once
 }
 
-func serveEndpoint(ctx context.Context, s *dbus.Server, l *net.UnixListener) *endpoint {
+// server is a front end that answers on a socket until it is closed.
+type server interface {
+	Serve(context.Context, *net.UnixListener) error
+}
+
+func serveEndpoint(ctx context.Context, s server, l *net.UnixListener) *endpoint {
 	ctx, cancel := context.WithCancel(ctx)
 	e := &endpoint{listener: l, cancel: cancel, done: make(chan struct{})}
 	go func() {

@@ -9,6 +9,7 @@ import (
 	"keyhole/internal/frontend/env"
 	"keyhole/internal/policy"
 	"keyhole/internal/profile"
+	"keyhole/internal/wire"
 )
 
 // sessionVar tells a command that it is in a run, and in which.
@@ -69,6 +70,7 @@ func (r *run) own() map[string]string {
 		"GIT_CONFIG_KEY_0":         "credential.helper",
 		"GIT_CONFIG_VALUE_0":       "",
 		sessionVar:                 r.id,
+		wire.SocketVar:             r.dir.wire(),
 	}
 }
 

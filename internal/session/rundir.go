@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"keyhole/internal/wire"
 )
 
 // sunPathMax is the longest path a Unix socket address holds, without its NUL.
@@ -34,8 +36,8 @@ func makeRunDir(parent string, uid int) (*runDir, error) {
 	}
 	d := &runDir{id: hex.EncodeToString(b[:])}
 	d.path = filepath.Join(parent, d.id)
-	if n := len(d.bus()); n > sunPathMax {
-		return nil, &Hinted{fmt.Errorf("socket path %s has %d bytes, %d fit", d.bus(), n, sunPathMax),
+	if n := len(d.wire()); n > sunPathMax {
+		return nil, &Hinted{fmt.Errorf("socket path %s has %d bytes, %d fit", d.wire(), n, sunPathMax),
 			"set XDG_RUNTIME_DIR to a shorter path"}
 	}
 	if err := os.Mkdir(d.path, 0o700); err != nil {
@@ -58,6 +60,7 @@ func makeRunDir(parent string, uid int) (*runDir, error) {
 
 func (d *runDir) endpoints() string { return filepath.Join(d.path, "ep") }
 func (d *runDir) bus() string       { return filepath.Join(d.path, "ep", "bus") }
+func (d *runDir) wire() string      { return filepath.Join(d.path, "ep", wire.SocketName) }
 func (d *runDir) runtime() string   { return filepath.Join(d.path, "run") }
 
 func (d *runDir) remove() error {

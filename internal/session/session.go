@@ -17,10 +17,12 @@ import (
 	"keyhole/internal/audit"
 	"keyhole/internal/broker"
 	"keyhole/internal/frontend/dbus"
+	"keyhole/internal/frontend/shimserver"
 	"keyhole/internal/policy"
 	"keyhole/internal/profile"
 	"keyhole/internal/sandbox"
 	"keyhole/internal/secret"
+	"keyhole/internal/socket"
 )
 
 // Config is one run. Zero values mean the usual.
@@ -45,6 +47,7 @@ type Config struct {
 	Boot *sandbox.Booting
 
 	Store StoreConfig
+	Ask   AskConfig
 
 	// Unconfined starts the command without a sandbox: only the demo asks for
 	// it, and says so in every line.
@@ -91,8 +94,9 @@ type run struct {
 	recorder *audit.Recorder
 	store    *store
 	broker   *broker.Broker
-	listener *net.UnixListener
-	endpoint *endpoint
+	desk     *approval.Desk      // nil when no rule asks
+	sockets  []*net.UnixListener // bus and wire, in this order
+	answers  []*endpoint
 }
 
 // Run does one whole run. The error is keyhole's own failure (or a
@@ -136,7 +140,7 @@ func (r *run) open(ctx context.Context) error {
 	r.broker, err = broker.New(broker.Config{
 		Session: r.id, ProfileName: cfg.Profile.Name, Policy: rules,
 		Store: r.store.name, Provider: r.store.provider,
-		Approver: approval.Nobody{}, Audit: r.recorder, Log: cfg.Log,
+		Approver: r.approver(rules), Audit: r.recorder, Log: cfg.Log,
 	})
 	if err != nil {
 		return err
@@ -144,7 +148,7 @@ func (r *run) open(ctx context.Context) error {
 	return r.listen(ctx)
 }
 
-// makeFiles opens the audit log and makes the run directory with its socket, on
+// makeFiles opens the audit log and makes the run directory with its sockets, on
 // which nobody answers yet.
 func (r *run) makeFiles() (err error) {
 	if r.log, err = audit.Open(audit.Path(r.cfg.Dirs.State)); err != nil {
@@ -155,8 +159,12 @@ func (r *run) makeFiles() (err error) {
 		return fmt.Errorf("making run directory: %w", err)
 	}
 	r.id = r.dir.id
-	if r.listener, err = dbus.Listen(r.dir.bus()); err != nil {
-		return fmt.Errorf("listening on endpoint: %w", err)
+	for _, path := range []string{r.dir.bus(), r.dir.wire()} {
+		l, err := socket.Listen(path)
+		if err != nil {
+			return fmt.Errorf("listening on endpoint: %w", err)
+		}
+		r.sockets = append(r.sockets, l)
 	}
 	if r.shims, err = makeShims(r.dir, r.cfg.Executable, r.cfg.Profile.Shims); err != nil {
 		return fmt.Errorf("making shims: %w", err)
@@ -186,8 +194,13 @@ func (r *run) serve(ctx context.Context) (Result, error) {
 	go sweep(r.cfg.Dirs.Runtime, filepath.Dir(r.dir.tmp), r.id, r.cfg.Log)
 	stop := context.AfterFunc(ctx, child.Kill)
 	defer stop()
+	ctl := make(chan *controlled, 1)
+	go func() { ctl <- r.control(ctx, child) }()
 	status, err := child.Wait()
-	r.endpoint.close()
+	if c := <-ctl; c != nil {
+		c.close()
+	}
+	r.silence()
 	if recordErr := <-begun; recordErr != nil {
 		return Result{}, &Hinted{fmt.Errorf("recording start of run: %w", recordErr),
 			"the command was ended: nothing runs without a record"}
@@ -202,10 +215,9 @@ func (r *run) serve(ctx context.Context) (Result, error) {
 // close takes away what open and serve made; whatever is not there is skipped.
 func (r *run) close() {
 	var errs []error
-	if r.endpoint != nil {
-		r.endpoint.close()
-	} else if r.listener != nil {
-		errs = append(errs, r.listener.Close())
+	r.silence()
+	for _, l := range r.sockets[len(r.answers):] {
+		errs = append(errs, l.Close())
 	}
 	if r.broker != nil {
 		errs = append(errs, r.broker.Close())
@@ -227,17 +239,30 @@ func (r *run) close() {
 	}
 }
 
-// listen starts to answer on the run's socket.
+// silence ends every connection and waits until no request is being answered.
+func (r *run) silence() {
+	for _, e := range r.answers {
+		e.close()
+	}
+}
+
+// listen starts to answer on the run's sockets.
 func (r *run) listen(ctx context.Context) error {
 	peer := os.Getpid()
 	if r.cfg.Unconfined {
 		peer = 0
 	}
-	server, err := dbus.New(dbus.Config{Broker: r.broker, Session: r.id, PeerPID: peer, Log: r.cfg.Log})
+	bus, err := dbus.New(dbus.Config{Broker: r.broker, Session: r.id, PeerPID: peer, Log: r.cfg.Log})
 	if err != nil {
 		return err
 	}
-	r.endpoint = serveEndpoint(ctx, server, r.listener)
+	shims, err := shimserver.New(shimserver.Config{Broker: r.broker, Session: r.id, PeerPID: peer, Log: r.cfg.Log})
+	if err != nil {
+		return err
+	}
+	for i, s := range []server{bus, shims} {
+		r.answers = append(r.answers, serveEndpoint(ctx, s, r.sockets[i]))
+	}
 	return nil
 }
 

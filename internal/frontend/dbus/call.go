@@ -31,7 +31,7 @@ func (c *conn) handle(m *message) error {
 	if m.kind != typeCall {
 		// Nobody here waits for a client's signals and replies. They cost the
 		// sender all the same.
-		return c.srv.bucket.take(c.ctx)
+		return c.srv.bucket.Take(c.ctx)
 	}
 	k := &call{c: c, srv: c.srv, m: m}
 	defer func() { clear(k.out.b) }()

@@ -3,7 +3,6 @@ package dbus
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"os"
@@ -13,15 +12,13 @@ import (
 
 	"keyhole/internal/peer"
 	"keyhole/internal/policy"
+	"keyhole/internal/socket"
 )
 
 // keepBuffer is the largest buffer a connection holds on to between messages.
 const keepBuffer = 32 << 10
 
-var (
-	errNoHello = errors.New("first message is not Hello")
-	errPeer    = errors.New("peer is not the one expected")
-)
+var errNoHello = errors.New("first message is not Hello")
 
 // conn is one client. Its own goroutine reads and answers one call after the
 // other; prompts run beside it.
@@ -31,7 +28,7 @@ type conn struct {
 	ctx    context.Context // ends with the connection
 	number uint64
 	in     stream
-	first  *firstReader
+	first  *socket.Reader
 
 	// Used by the connection's goroutine alone.
 	who      policy.Principal
@@ -48,7 +45,8 @@ type conn struct {
 	mu       sync.Mutex // guards what follows
 	rules    []matchRule
 	prompts  map[string]*prompt
-	queue    []*message // signals waiting to be written
+	refused  map[string]bool // items, by path, that a person would not unlock for this connection
+	queue    []*message      // signals waiting to be written
 	flushing bool
 	closed   bool
 	wg       sync.WaitGroup // goroutines beside the connection's own
@@ -57,41 +55,8 @@ type conn struct {
 // Serve accepts connections until ctx ends or l is closed, and returns when the
 // last connection is gone. The end of ctx ends the connections too.
 func (s *Server) Serve(ctx context.Context, l *net.UnixListener) error {
-	stop := context.AfterFunc(ctx, func() {
-		if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
-			s.log.Warn("closing listener", "err", err)
-		}
-	})
-	defer stop()
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	for {
-		nc, err := l.AcceptUnix()
-		if errors.Is(err, net.ErrClosed) {
-			return nil
-		}
-		if err != nil {
-			// Out of descriptors, most likely: wait for connections to end.
-			s.log.Warn("accepting connection", "err", err)
-			if !pause(ctx, 50*time.Millisecond) {
-				return nil
-			}
-			continue
-		}
-		wg.Go(func() { s.serve(ctx, nc) })
-	}
-}
-
-// pause waits and tells whether ctx has not ended.
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+	socket.Serve(ctx, l, s.log, func(nc *net.UnixConn) { s.serve(ctx, nc) })
+	return nil
 }
 
 // serve is the life of one connection.
@@ -101,9 +66,10 @@ func (s *Server) serve(ctx context.Context, nc *net.UnixConn) {
 		srv:      s,
 		nc:       nc,
 		ctx:      ctx,
-		first:    &firstReader{nc: nc},
+		first:    socket.NewReader(nc),
 		sessions: make(map[string]*session),
 		prompts:  make(map[string]*prompt),
+		refused:  make(map[string]bool),
 	}
 	c.in.src = c.first
 	stop := context.AfterFunc(ctx, c.cut)
@@ -129,19 +95,9 @@ func (s *Server) serve(ctx context.Context, nc *net.UnixConn) {
 
 // identify takes the kernel's word about who connected.
 func (c *conn) identify() error {
-	cred, err := peer.Of(c.nc)
+	cred, err := socket.Identify(c.nc, c.srv.cfg.PeerPID)
 	if err != nil {
 		return err
-	}
-	// The socket's mode says the same; a folder with a wrong mode must not
-	// let another user in.
-	if cred.UID != uint32(os.Geteuid()) {
-		return fmt.Errorf("uid %d: %w", cred.UID, errPeer)
-	}
-	// With a supervisor that connects for the command, anybody else is outside
-	// of the sandbox and has no business here.
-	if want := c.srv.cfg.PeerPID; want != 0 && cred.PID != want {
-		return fmt.Errorf("process %d: %w", cred.PID, errPeer)
 	}
 	c.who = policy.Principal{Session: c.srv.cfg.Session, FrontEnd: "dbus", UID: cred.UID, PID: cred.PID}
 	return nil
@@ -185,10 +141,10 @@ func (c *conn) run() error {
 	if err := c.nc.SetDeadline(time.Time{}); err != nil {
 		return err
 	}
-	if c.first.pid != 0 {
+	if pid := c.first.PID(); pid != 0 {
 		// Who wrote says more to a person than who connected, which may be the
 		// supervisor itself.
-		c.who.PID = c.first.pid
+		c.who.PID = pid
 	}
 	for {
 		m, buf, err := c.read()

@@ -14,6 +14,7 @@ import (
 	"sync"
 
 	"keyhole/internal/broker"
+	"keyhole/internal/socket"
 )
 
 // Config is what a Server needs. Broker and Session are required.
@@ -35,7 +36,7 @@ type Server struct {
 	machine string // never the host's machine id
 	methods methodTable
 	names   *nameTable
-	bucket  *bucket
+	bucket  *socket.Bucket
 
 	mu    sync.Mutex // guards conns and last
 	conns map[*conn]struct{}
@@ -62,7 +63,7 @@ func New(cfg Config) (*Server, error) {
 		machine: randomHex(16),
 		methods: newMethodTable(),
 		names:   newNameTable(),
-		bucket:  newBucket(requestsPerSecond, requestBurst),
+		bucket:  socket.NewBucket(requestsPerSecond, requestBurst),
 		conns:   make(map[*conn]struct{}),
 		last:    1, // :1.1 is the service itself
 	}, nil

@@ -17,6 +17,7 @@ import (
 	"keyhole/internal/policy"
 	"keyhole/internal/provider/providertest"
 	"keyhole/internal/secret"
+	"keyhole/internal/socket"
 )
 
 // need skips at a desk and fails in CI when a program is missing.
@@ -173,7 +174,7 @@ func (e *endpoint) listen(t testing.TB) {
 		t.Fatal(err)
 	}
 	e.path = filepath.Join(dir, "run", "bus")
-	l, err := Listen(e.path)
+	l, err := socket.Listen(e.path)
 	if err != nil {
 		t.Fatal(err)
 	}

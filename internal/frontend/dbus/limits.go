@@ -1,10 +1,6 @@
 package dbus
 
-import (
-	"context"
-	"sync"
-	"time"
-)
+import "time"
 
 // What one confined command may make the endpoint hold or do. A client that
 // goes past a limit of the codec or of time is cut off; past any other it gets
@@ -47,47 +43,4 @@ func defaultTimes() times {
 		write:     5 * time.Second,
 		prompt:    5 * time.Minute,
 	}
-}
-
-// bucket is a token bucket. Whoever finds it empty waits for the next token, in
-// order of arrival: a flood is slowed and not refused, since a refusal would
-// read like a failing store.
-type bucket struct {
-	every time.Duration // one token
-	burst time.Duration // how far ahead of the clock tokens may be spent
-
-	mu   sync.Mutex // guards next
-	next time.Time  // when the last token handed out was or will be due
-}
-
-func newBucket(perSecond, burst int) *bucket {
-	every := time.Second / time.Duration(perSecond)
-	return &bucket{every: every, burst: every * time.Duration(burst)}
-}
-
-// take waits for a token, or for the end of ctx.
-func (b *bucket) take(ctx context.Context) error {
-	wait := b.reserve(time.Now())
-	if wait <= 0 {
-		return ctx.Err()
-	}
-	t := time.NewTimer(wait)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// reserve hands out the next token and says how long it is until it is due.
-func (b *bucket) reserve(now time.Time) time.Duration {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if full := now.Add(-b.burst); b.next.Before(full) {
-		b.next = full
-	}
-	b.next = b.next.Add(b.every)
-	return b.next.Sub(now)
 }

@@ -146,6 +146,20 @@ func TestAskRefused(t *testing.T) {
 		t.Errorf("after a no that is remembered: %v %v", open, locked)
 	}
 	c.refused(c.get(locked[0], s), nameNoSuchObject)
+
+	// Python's keyring reads Locked after its prompt. Nothing else is told, and
+	// no other connection is told anything.
+	property := func(c *client, name string) *message {
+		return c.call(locked[0], ifaceProperties, "Get", "ss", func(e *encoder) { e.str(ifaceItem); e.str(name) })
+	}
+	d := c.ok(property(c, "Locked"))
+	if sig := d.signature(); sig != "b" || !d.boolean() {
+		t.Errorf("not locked after a no (%s)", sig)
+	}
+	c.refused(property(c, "Label"), nameNoSuchObject)
+	c.refused(c.call(locked[0], ifaceProperties, "GetAll", "s", text(ifaceItem)), nameNoSuchObject)
+	other := e.dial(t)
+	other.refused(property(other, "Locked"), nameNoSuchObject)
 }
 
 func TestStoreFailures(t *testing.T) {

@@ -100,7 +100,7 @@ func (k *call) dismiss(context.Context) error {
 
 func (p *prompt) work() {
 	var result promptResult
-	err := p.c.srv.bucket.take(p.ctx)
+	err := p.c.srv.bucket.Take(p.ctx)
 	if err == nil {
 		result, err = p.run(p.ctx)
 	}
@@ -147,4 +147,23 @@ func (p *prompt) complete(result promptResult, dismissed bool) {
 	// addressed to one client.
 	p.c.send(&message{kind: typeSignal, flags: flagNoReply, path: p.path, iface: ifacePrompt, member: "Completed",
 		dest: p.c.name, sender: uniqueName, sig: "bv", body: body.b})
+}
+
+// keepRefused remembers items that a prompt of this connection was refused for.
+// They are gone from then on; but a client that waited for the prompt reads
+// Locked next, and an error there says something else than "refused" to it.
+func (c *conn) keepRefused(paths []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, p := range paths {
+		if len(c.refused) < maxPrompts {
+			c.refused[p] = true
+		}
+	}
+}
+
+func (c *conn) wasRefused(path string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.refused[path]
 }

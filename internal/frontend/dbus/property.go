@@ -103,6 +103,9 @@ func (k *call) read(ctx context.Context, list []property) (state, error) {
 	case kindItem:
 		_, s.info, err = k.stat(ctx, k.obj.path)
 		s.locked = s.info.Locked
+		if notThere(err) && len(list) == 1 && list[0].name == "Locked" && k.c.wasRefused(k.obj.path) {
+			return state{locked: true}, nil
+		}
 		return s, err
 	case kindSession, kindPrompt:
 		if !k.exists() {

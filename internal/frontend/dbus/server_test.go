@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"keyhole/internal/secret"
+	"keyhole/internal/socket"
 )
 
 func TestSearchAndGet(t *testing.T) {
@@ -382,7 +383,7 @@ func TestSessionsAndAliases(t *testing.T) {
 
 func BenchmarkSearchAndGet(b *testing.B) {
 	e := start(b)
-	e.srv.bucket = newBucket(1e9, 1e9)
+	e.srv.bucket = socket.NewBucket(1e9, 1e9)
 	e.store.mem.Add("L", "canary", "service", "mine", "username", "u")
 	c := e.dial(b)
 	if err := c.nc.SetDeadline(time.Time{}); err != nil {

@@ -2,7 +2,9 @@ package dbus
 
 import (
 	"context"
+	"errors"
 
+	"keyhole/internal/broker"
 	"keyhole/internal/policy"
 	"keyhole/internal/secret"
 )
@@ -18,7 +20,7 @@ func errNoObject() error { return secret.ErrNotFound }
 
 // gate counts one request to the broker and returns who makes it.
 func (k *call) gate(ctx context.Context) (policy.Principal, error) {
-	return k.c.principal(), k.srv.bucket.take(ctx)
+	return k.c.principal(), k.srv.bucket.Take(ctx)
 }
 
 // list asks for the visible items of the collection, or of all without one.
@@ -196,7 +198,7 @@ func (k *call) lockedAt(ctx context.Context, path string, u *unlocking) (bool, e
 }
 
 func (k *call) unlockRun(u unlocking) promptRun {
-	who, b := k.c.principal(), k.srv.cfg.Broker
+	who, b, c := k.c.principal(), k.srv.cfg.Broker, k.c
 	return func(ctx context.Context) (promptResult, error) {
 		if u.store {
 			if err := b.Unlock(ctx, who, nil); err != nil {
@@ -204,7 +206,11 @@ func (k *call) unlockRun(u unlocking) promptRun {
 			}
 		}
 		if len(u.refs) > 0 {
-			if err := b.Unlock(ctx, who, u.refs); err != nil {
+			err := b.Unlock(ctx, who, u.refs)
+			if errors.Is(err, broker.ErrRefused) {
+				c.keepRefused(u.paths)
+			}
+			if err != nil {
 				return promptResult{}, err
 			}
 		}

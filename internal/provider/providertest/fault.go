@@ -35,12 +35,14 @@ type Fault struct {
 	mu    sync.Mutex // guards all below
 	mode  Mode
 	lie   map[string]string
+	fail  map[string]error
+	state *secret.Status
 	calls map[string]int
 }
 
 // NewFault wraps s; it behaves as s does until told otherwise.
 func NewFault(s Store) *Fault {
-	return &Fault{store: s, entered: make(chan string, 1024), calls: map[string]int{}}
+	return &Fault{store: s, entered: make(chan string, 1024), fail: map[string]error{}, calls: map[string]int{}}
 }
 
 // Set chooses how the following calls fail.
@@ -55,6 +57,21 @@ func (f *Fault) SetLie(attributes map[string]string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.mode, f.lie = Lie, maps.Clone(attributes)
+}
+
+// Fail makes every call of one method fail with err, whatever the mode; nil ends
+// that.
+func (f *Fault) Fail(method string, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.fail[method] = err
+}
+
+// SetStatus is what Status tells from now on; nil is what the store says.
+func (f *Fault) SetStatus(s *secret.Status) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.state = s
 }
 
 // Calls is how often a method was called, by its name.
@@ -73,8 +90,11 @@ func (f *Fault) Hanging() <-chan string { return f.entered }
 func (f *Fault) enter(ctx context.Context, method string, write bool) (Mode, error) {
 	f.mu.Lock()
 	f.calls[method]++
-	mode := f.mode
+	mode, err := f.mode, f.fail[method]
 	f.mu.Unlock()
+	if err != nil {
+		return mode, err
+	}
 	switch mode {
 	case Locked:
 		if write || method == "Get" {
@@ -143,6 +163,12 @@ func (f *Fault) Status(ctx context.Context) (secret.Status, error) {
 	mode, err := f.enter(ctx, "Status", false)
 	if err != nil {
 		return secret.Status{}, err
+	}
+	f.mu.Lock()
+	told := f.state
+	f.mu.Unlock()
+	if told != nil {
+		return *told, nil
 	}
 	st, err := f.store.Status(ctx)
 	st.Locked = st.Locked || mode == Locked

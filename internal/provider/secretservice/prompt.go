@@ -217,7 +217,7 @@ func (s *Store) Status(ctx context.Context) (secret.Status, error) {
 	}
 	p, err := s.defaultCollection(ctx, l)
 	if errors.Is(err, errNoDefault) {
-		return secret.Status{Detail: "Secret Service, no default keyring"}, nil
+		return secret.Status{Missing: true, Detail: "Secret Service, no default keyring"}, nil
 	}
 	if err != nil {
 		return secret.Status{}, s.failure(ctx, act, err, aboutService)

@@ -66,12 +66,8 @@ func TestTableIsTheProgram(t *testing.T) {
 
 // Numbers are those of x/sys/unix, for both architectures at once.
 func TestNumbers(t *testing.T) {
-	out, err := exec.Command("go", "list", "-f", "{{.Dir}}", "golang.org/x/sys/unix").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, a := range arches() {
-		known := constants(t, filepath.Join(strings.TrimSpace(string(out)), "zsysnum_linux_"+a.Name+".go"))
+		known := known(t, a)
 		for _, call := range program.Calls() {
 			name := "SYS_" + strings.ToUpper(call)
 			if call == "_sysctl" {
@@ -84,6 +80,16 @@ func TestNumbers(t *testing.T) {
 			}
 		}
 	}
+}
+
+// known reads x/sys/unix's numbers for an architecture.
+func known(t *testing.T, a program.Arch) map[string]uint64 {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-f", "{{.Dir}}", "golang.org/x/sys/unix").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return constants(t, filepath.Join(strings.TrimSpace(string(out)), "zsysnum_linux_"+a.Name+".go"))
 }
 
 func constants(t *testing.T, file string) map[string]uint64 {
@@ -130,6 +136,13 @@ func (d data) word(offset uint32) uint32 {
 // run interprets classic BPF.
 func run(t *testing.T, code []program.Instruction, d data) uint32 {
 	t.Helper()
+	action, _ := look(t, code, d)
+	return action
+}
+
+// look is run, and says whether arguments were looked at.
+func look(t *testing.T, code []program.Instruction, d data) (action uint32, looked bool) {
+	t.Helper()
 	var a uint32
 	for pc := 0; pc < len(code); pc++ {
 		i := code[pc]
@@ -137,12 +150,13 @@ func run(t *testing.T, code []program.Instruction, d data) uint32 {
 		switch i.Code {
 		case 0x20:
 			a = d.word(i.K)
+			looked = looked || i.K >= 16
 			continue
 		case 0x54:
 			a &= i.K
 			continue
 		case 0x06:
-			return i.K
+			return i.K, looked
 		case 0x05:
 			pc += int(i.K)
 			continue
@@ -162,7 +176,7 @@ func run(t *testing.T, code []program.Instruction, d data) uint32 {
 		}
 	}
 	t.Fatal("ran off the end")
-	return 0
+	return 0, false
 }
 
 const (
@@ -313,5 +327,10 @@ func foreign(t *testing.T, a program.Arch, code []program.Instruction) {
 	}
 	if got := run(t, code, data{nr: 463, arch: a.Audit}); got != allow {
 		t.Errorf("a call no rule names: %#x", got)
+	}
+	for _, nr := range []uint32{a.Old + 1, 423, program.Last + 1, program.Last + 100, 0x3fffffff, 0x7fffffff, 0xffffffff} {
+		if got := run(t, code, data{nr: nr, arch: a.Audit}); got != enosys {
+			t.Errorf("%s: call %d, which nobody knows yet: %#x", a.Name, nr, got)
+		}
 	}
 }

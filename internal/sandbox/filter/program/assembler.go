@@ -1,8 +1,9 @@
 // Package program writes the system call filter every confined command runs
 // under, as classic BPF for each architecture. Only the generator and tests
-// import it: what runs is the constant table in the package above. A call that
-// no rule names is allowed, because Landlock and connect mediation bound what
-// it can reach; a call by another architecture's numbering is never allowed.
+// import it: what runs is the constant table in the package above. A known call
+// that no rule names is allowed, because Landlock and connect mediation bound
+// what it can reach; a call that is newer than this list, or by another
+// architecture's numbering, never is.
 package program
 
 import "fmt"

@@ -1,4 +1,4 @@
-package dbus
+package socket
 
 import (
 	"context"
@@ -45,17 +45,24 @@ func Listen(path string) (*net.UnixListener, error) {
 	return ul, nil
 }
 
-// firstReader reads a connection and learns from its first bytes who wrote
-// them. Descriptors sent along are dropped: the kernel closes those for which a
-// read has no room, and the first read closes its own.
-type firstReader struct {
+// Reader reads a connection and learns from its first bytes who wrote them.
+// Descriptors sent along are dropped: the kernel closes those for which a read
+// has no room, and the first read closes its own.
+type Reader struct {
 	nc   *net.UnixConn
-	pid  int // 0 when the kernel did not say
+	pid  int
 	past bool
 }
 
+// NewReader reads from nc, which was accepted from a listener of Listen.
+func NewReader(nc *net.UnixConn) *Reader { return &Reader{nc: nc} }
+
+// PID is the process that wrote the first bytes; 0 before, and when the kernel
+// did not say.
+func (r *Reader) PID() int { return r.pid }
+
 // Read reads like the connection itself.
-func (r *firstReader) Read(p []byte) (int, error) {
+func (r *Reader) Read(p []byte) (int, error) {
 	if r.past {
 		return r.nc.Read(p)
 	}

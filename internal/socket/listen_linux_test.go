@@ -1,4 +1,4 @@
-package dbus
+package socket
 
 import (
 	"net"
@@ -36,12 +36,12 @@ func TestWriterIsKnown(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer server.Close()
-	r := &firstReader{nc: server}
+	r := NewReader(server)
 	if _, err := r.Read(make([]byte, 8)); err != nil {
 		t.Fatal(err)
 	}
-	if r.pid != cmd.Process.Pid || r.pid == os.Getpid() {
-		t.Errorf("writer is %d, want %d", r.pid, cmd.Process.Pid)
+	if r.PID() != cmd.Process.Pid || r.PID() == os.Getpid() {
+		t.Errorf("writer is %d, want %d", r.PID(), cmd.Process.Pid)
 	}
 }
 

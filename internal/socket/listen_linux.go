@@ -1,4 +1,4 @@
-package dbus
+package socket
 
 import (
 	"fmt"

@@ -1,0 +1,10 @@
+package control
+
+import "bytes"
+
+// ReadRequest reads one request as the server does.
+func ReadRequest(line []byte) (Request, error) {
+	var req Request
+	err := readLine(bytes.NewReader(line), &req)
+	return req, err
+}

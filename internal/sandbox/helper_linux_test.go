@@ -1,0 +1,99 @@
+package sandbox_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"keyhole/internal/sandbox"
+)
+
+func sh(script string) sandbox.Helper {
+	return sandbox.Helper{Path: "/bin/sh", Argv: []string{"sh", "-c", script}, Env: []string{"A=b"}, Dir: "/", MaxOutput: 100}
+}
+
+func TestHelper(t *testing.T) {
+	missing := sh("")
+	missing.Path = "/no/such/program"
+	fed := sh("read x; echo got $x; exit 3")
+	fed.Stdin = []byte("line\n")
+	deaf := sh("exit 4")
+	deaf.Stdin = []byte(strings.Repeat("x", 80_000)) // more than a pipe holds
+	for _, c := range []struct {
+		name    string
+		h       sandbox.Helper
+		seconds float64
+		want    string
+	}{
+		{"status and output", fed, 10, `"got line\n" 3 <nil>`},
+		{"reads nothing of what it is given", deaf, 10, `"" 4 <nil>`},
+		{"only its own environment", sh("/usr/bin/env | grep -v -e ^PWD= -e ^SHLVL= -e ^_= -e ^OLDPWD="), 10, `"A=b\n" 0 <nil>`},
+		{"no terminal", sh("if (: </dev/tty) 2>/dev/null; then echo one; else echo none; fi"), 10, `"none\n" 0 <nil>`},
+		{"as much as it may write", sh("printf %0100d 0"), 10, fmt.Sprintf(`"%0100d" 0 <nil>`, 0)},
+		{"one byte more", sh("printf %0101d 0"), 10, `"" 0 running /bin/sh: the program wrote more than it may`},
+		{"endless output", sh("while :; do echo y; done"), 10, `"" 0 running /bin/sh: the program wrote more than it may`},
+		{"too late", sh("exec sleep 100"), 0.1, `"" 0 running /bin/sh: context deadline exceeded`},
+		{"what it started holds its output", sh("sleep 100 & exit 0"), 0.1, `"" 0 running /bin/sh: context deadline exceeded`},
+		{"ended by a signal", sh("kill -KILL $$"), 10, `"" 0 running /bin/sh: the program was ended by a signal`},
+		{"no such program", missing, 10, `"" 0 starting /no/such/program: no such file or directory`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			if got := helped(t, "read x; exit 0", c.h, c.seconds); got != c.want {
+				t.Errorf("got  %s\nwant %s", got, c.want)
+			}
+		})
+	}
+}
+
+// helped runs a helper beside a command and returns what is said of it. The
+// command has an input that ends when the helper has ended.
+func helped(t *testing.T, command string, h sandbox.Helper, seconds float64) string {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, _ := stageScene(t)
+	s.shell(command)
+	s.Helper, s.Seconds = &h, seconds
+	cmd := supervised(t, &s)
+	cmd.Stdin = r
+	out := &untilLine{line: make(chan struct{})}
+	cmd.Stderr = out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	<-out.line
+	if err := errors.Join(w.Close(), cmd.Wait(), r.Close()); err != nil {
+		t.Fatalf("%v: %s", err, out.text.String())
+	}
+	return strings.TrimSpace(out.text.String())
+}
+
+// untilLine tells when a line has been written.
+type untilLine struct {
+	text strings.Builder
+	line chan struct{}
+}
+
+func (u *untilLine) Write(b []byte) (int, error) {
+	had := strings.Contains(u.text.String(), "\n")
+	u.text.Write(b)
+	if !had && strings.Contains(u.text.String(), "\n") {
+		close(u.line)
+	}
+	return len(b), nil
+}
+
+// A helper does not outlive the run, nor keep it from ending.
+func TestHelperEndsWithTheRun(t *testing.T) {
+	started := filepath.Join(t.TempDir(), "pid")
+	got := helped(t, "until [ -s "+started+" ]; do :; done", sh("echo $$ >"+started+"; exec sleep 100"), 100)
+	if !strings.HasPrefix(got, `"" 0 running /bin/sh: the program was ended by a signal`) {
+		t.Errorf("got %s", got)
+	}
+}

@@ -177,7 +177,7 @@ func (d *decoder) optional() *string {
 	return &s
 }
 
-// value points into the frame: clearing that wipes it.
+// value moves the bytes out of the frame, where zeros stay.
 func (d *decoder) value() *secret.Value {
 	if !d.flag() {
 		return nil

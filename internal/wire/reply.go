@@ -40,8 +40,8 @@ func (e *encoder) item(it *Item) {
 	e.value(it.Value)
 }
 
-// DecodeReply reads a reply's frame. Its values point into the frame. What
-// decodes encodes to the same bytes.
+// DecodeReply reads a reply's frame. Its values are moved out of the frame.
+// What decodes encodes to the same bytes.
 func DecodeReply(frame []byte) (*Reply, error) {
 	d, err := head(frame, MaxReply)
 	if err != nil {

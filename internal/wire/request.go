@@ -35,7 +35,7 @@ func EncodeRequest(r *Request) ([]byte, error) {
 	return e.finish(MaxRequest)
 }
 
-// DecodeRequest reads a request's frame. Its Value points into the frame. What
+// DecodeRequest reads a request's frame. Its Value is moved out of the frame. What
 // decodes encodes to the same bytes.
 func DecodeRequest(frame []byte) (*Request, error) {
 	d, err := head(frame, MaxRequest)

@@ -324,7 +324,7 @@ func FuzzRequest(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, frame []byte) {
-		r, err := wire.DecodeRequest(frame)
+		r, err := wire.DecodeRequest(bytes.Clone(frame))
 		if err != nil {
 			return
 		}
@@ -340,7 +340,7 @@ func FuzzReply(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, frame []byte) {
-		r, err := wire.DecodeReply(frame)
+		r, err := wire.DecodeReply(bytes.Clone(frame))
 		if err != nil {
 			return
 		}

@@ -1,19 +1,22 @@
 package secretservice
 
 import (
-	"bufio"
 	"context"
+	"encoding/hex"
 	"errors"
+	"fmt"
+	"io"
 	"net"
 	"os"
 	"strconv"
-	"time"
+	"strings"
 
 	"github.com/godbus/dbus/v5"
 )
 
 const (
 	busName     = "org.freedesktop.DBus"
+	busPath     = dbus.ObjectPath("/org/freedesktop/DBus")
 	busIface    = "org.freedesktop.DBus"
 	propsIface  = "org.freedesktop.DBus.Properties"
 	serviceName = "org.freedesktop.secrets"
@@ -27,56 +30,49 @@ const (
 	noPath = dbus.ObjectPath("/") // the protocol's "none"
 )
 
-// stream is the socket as godbus reads and writes it. It never carries file
-// descriptors, so none can be planted in this process.
-type stream struct {
-	net.Conn
-	r *bufio.Reader
-}
-
-func (s *stream) Read(p []byte) (int, error) { return s.r.Read(p) }
-
-// Write gets a whole message at a time. A bus that stops reading must not hold
-// a caller past its deadline: after a cut write the connection is of no use.
-func (s *stream) Write(p []byte) (int, error) {
-	if err := s.SetWriteDeadline(time.Now().Add(callLimit)); err != nil {
-		return 0, err
-	}
-	n, err := s.Conn.Write(p)
-	if err != nil {
-		return n, errors.Join(err, s.Close())
-	}
-	return n, nil
-}
-
 // dial connects, authenticates and says Hello before dialLimit and ctx end.
-// godbus itself waits for ever in the last two.
-func dial(ctx context.Context, addrs []address, signals dbus.SignalHandler) (*dbus.Conn, error) {
+func dial(ctx context.Context, addrs []address, took func(*message)) (*bus, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialLimit)
 	defer cancel()
 	sock, err := dialAny(ctx, addrs)
 	if err != nil {
 		return nil, err
 	}
-	var opts []dbus.ConnOption
-	if signals != nil {
-		opts = append(opts, dbus.WithSignalHandler(signals))
+	nc, ok := sock.(*net.UnixConn)
+	if !ok {
+		return nil, errors.Join(fmt.Errorf("internal error: a bus over %T", sock), sock.Close())
 	}
-	conn, err := dbus.NewConn(&stream{sock, bufio.NewReader(sock)}, opts...)
-	if err != nil {
-		return nil, errors.Join(err, sock.Close())
-	}
-	stop := context.AfterFunc(ctx, func() { sock.Close() })
+	c := newBus(nc, took)
+	stop := context.AfterFunc(ctx, func() { c.end(ctx.Err()) })
 	defer stop()
-	err = conn.Auth([]dbus.Auth{dbus.AuthExternal(strconv.Itoa(os.Geteuid()))})
+	err = c.authenticate()
 	if err == nil {
-		err = conn.Hello()
+		_, err = c.call(ctx, busName, request{busPath, busIface + ".Hello", nil})
 	}
 	if err != nil {
-		return nil, errors.Join(err, conn.Close())
+		c.end(err)
+		return nil, err
 	}
-	if !stop() {
-		return nil, errors.Join(ctx.Err(), conn.Close())
+	return c, nil
+}
+
+// authenticate is the client's half of D-Bus authentication. Descriptors are
+// not agreed to, so none can be planted in this process. The turn is held, for
+// nothing may read beside it.
+func (c *bus) authenticate() error {
+	<-c.turn
+	defer func() { c.turn <- struct{}{} }()
+	uid := hex.EncodeToString([]byte(strconv.Itoa(os.Geteuid())))
+	if _, err := io.WriteString(c.nc, "\x00AUTH EXTERNAL "+uid+"\r\n"); err != nil {
+		return err
 	}
-	return conn, nil
+	line, err := c.in.line()
+	if err != nil {
+		return err
+	}
+	if !strings.HasPrefix(line, "OK ") {
+		return odd("the bus does not take this user")
+	}
+	_, err = io.WriteString(c.nc, "BEGIN\r\n")
+	return err
 }

@@ -101,14 +101,10 @@ func (l *link) known(p dbus.ObjectPath) (described, bool) {
 }
 
 // reread puts the attributes of a new reply in the place of the old ones.
-func (d described) reread(_ dbus.ObjectPath, c *dbus.Call) (secret.Info, error) {
-	var v dbus.Variant
-	if err := c.Store(&v); err != nil {
+func (d described) reread(_ dbus.ObjectPath, r reply) (secret.Info, error) {
+	attrs, err := attributesIn(r)
+	if err != nil {
 		return secret.Info{}, err
-	}
-	attrs, ok := v.Value().(map[string]string)
-	if !ok {
-		return secret.Info{}, odd("an item without attributes")
 	}
 	info := d.info
 	info.Attributes = attrs

@@ -65,9 +65,9 @@ func sendableMap(m map[string]string) bool {
 }
 
 // infoOf reads the reply to GetAll on an item.
-func infoOf(p dbus.ObjectPath, c *dbus.Call) (secret.Info, error) {
+func infoOf(p dbus.ObjectPath, r reply) (secret.Info, error) {
 	var props map[string]dbus.Variant
-	if err := c.Store(&props); err != nil {
+	if err := r.Store(&props); err != nil {
 		return secret.Info{}, err
 	}
 	attrs, ok := props["Attributes"].Value().(map[string]string)
@@ -134,15 +134,12 @@ func (s *Store) Get(ctx context.Context, id string) (secret.Info, secret.Value, 
 			read = request{p, propsIface + ".Get", []any{itemIface, "Attributes"}}
 			infoFrom = known.reread
 		}
-		calls, err := s.send(ctx, l, n.owner, request{p, itemIface + ".GetSecret", []any{n.path}}, read)
+		w, attrs, err := s.secretThen(ctx, l, n, p, read)
 		if err != nil {
 			return err
 		}
-		var w wireSecret
-		if err := calls[0].Store(&w); err != nil {
-			return err
-		}
-		if info, err = infoFrom(p, calls[1]); err != nil {
+		if info, err = infoFrom(p, attrs); err != nil {
+			clear(w.Value)
 			return err
 		}
 		info.ContentType = w.ContentType
@@ -153,4 +150,24 @@ func (s *Store) Get(ctx context.Context, id string) (secret.Info, secret.Value, 
 		return secret.Info{}, secret.Value{}, s.failure(ctx, act, err, aboutItem)
 	}
 	return info, value, nil
+}
+
+// secretThen gets an item's secret and what read asks for after it. A service
+// that answers the other way round is asked for the second once more: it may
+// have read that before the bytes.
+func (s *Store) secretThen(ctx context.Context, l *link, n *session, p dbus.ObjectPath, read request) (wireSecret, reply, error) {
+	replies, err := s.send(ctx, l, n.owner, request{p, itemIface + ".GetSecret", []any{n.path}}, read)
+	if err != nil {
+		return wireSecret{}, reply{}, err
+	}
+	w, err := secretOf(replies[0])
+	if err != nil || replies[0].at < replies[1].at {
+		return w, replies[1], err
+	}
+	again, err := s.send(ctx, l, n.owner, read)
+	if err != nil {
+		clear(w.Value)
+		return wireSecret{}, reply{}, err
+	}
+	return w, again[0], nil
 }

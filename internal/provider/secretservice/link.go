@@ -9,10 +9,10 @@ import (
 )
 
 // link is one connection to the bus and everything that dies with it. It gets
-// the signals itself, in the goroutine that reads the socket: what a signal
-// changes is in place before any reply that came after it is handed out.
+// the signals from whoever reads the socket: what a signal changes is in place
+// before any reply that came after it is handed out.
 type link struct {
-	conn    *dbus.Conn
+	bus     *bus
 	opening chan struct{} // holds one token: who has it may open a session
 	filling chan struct{} // holds one token: who has it may fill the index
 
@@ -40,15 +40,14 @@ func newLink(ctx context.Context, addrs []address) (*link, error) {
 	}
 	l.opening <- struct{}{}
 	l.filling <- struct{}{}
-	conn, err := dial(ctx, addrs, l)
-	if err != nil {
+	var err error
+	if l.bus, err = dial(ctx, addrs, l.signal); err != nil {
 		return nil, err
 	}
-	l.conn = conn
 	ctx, cancel := context.WithTimeout(ctx, dialLimit)
 	defer cancel()
 	if err := l.subscribe(ctx); err != nil {
-		return nil, errors.Join(err, conn.Close())
+		return nil, errors.Join(err, l.close())
 	}
 	return l, nil
 }
@@ -56,24 +55,27 @@ func newLink(ctx context.Context, addrs []address) (*link, error) {
 // subscribe asks for the signals and learns who the service is. The requests
 // go out together; the bus answers them in order.
 func (l *link) subscribe(ctx context.Context) error {
-	bus := l.conn.BusObject()
-	rules := []string{
+	asked := make([]request, 0, 4)
+	for _, rule := range []string{
 		"type='signal',sender='" + busName + "',interface='" + busIface + "',member='NameOwnerChanged',arg0='" + serviceName + "'",
 		"type='signal',sender='" + serviceName + "',interface='" + collectionIface + "'",
 		"type='signal',sender='" + serviceName + "',interface='" + promptIface + "'",
+	} {
+		asked = append(asked, request{busPath, busIface + ".AddMatch", []any{rule}})
 	}
-	calls := make([]*dbus.Call, 0, len(rules))
-	for _, r := range rules {
-		calls = append(calls, bus.GoWithContext(ctx, busIface+".AddMatch", 0, nil, r))
+	asked = append(asked, request{busPath, busIface + ".GetNameOwner", []any{serviceName}})
+	replies, err := l.bus.exchange(ctx, busName, asked...)
+	if err != nil {
+		return err
 	}
-	who := bus.GoWithContext(ctx, busIface+".GetNameOwner", 0, nil, serviceName)
-	for _, c := range calls {
-		if err := (<-c.Done).Err; err != nil {
-			return err
+	last := len(replies) - 1
+	for _, r := range replies[:last] {
+		if r.err != nil {
+			return r.err
 		}
 	}
 	var owner string
-	err := (<-who.Done).Store(&owner)
+	err = replies[last].Store(&owner)
 	if name := errorName(err); name == "org.freedesktop.DBus.Error.NameHasNoOwner" {
 		return nil // nobody yet; the first call may start it
 	}
@@ -88,22 +90,26 @@ func (l *link) subscribe(ctx context.Context) error {
 	return nil
 }
 
-// DeliverSignal takes a signal from godbus. It must not wait for anything.
-func (l *link) DeliverSignal(iface, member string, sig *dbus.Signal) {
+// signal takes a signal. It must not wait for anything.
+func (l *link) signal(m *message) {
+	body, err := m.decode()
+	if err != nil {
+		return
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
-	case iface == busIface && member == "NameOwnerChanged" && sig.Sender == busName:
+	case m.iface == busIface && m.member == "NameOwnerChanged" && m.sender == busName:
 		var name, before, after string
-		if dbus.Store(sig.Body, &name, &before, &after) == nil && name == serviceName {
+		if dbus.Store(body, &name, &before, &after) == nil && name == serviceName {
 			l.setOwnerLocked(after)
 		}
-	case sig.Sender != l.owner:
+	case m.sender != l.owner:
 		// Anybody on the bus can address a signal to us.
-	case iface == promptIface && member == "Completed":
-		l.completeLocked(sig)
-	case iface == collectionIface:
-		l.index.signal(member, sig.Body)
+	case m.iface == promptIface && m.member == "Completed":
+		l.completeLocked(dbus.ObjectPath(m.path), body)
+	case m.iface == collectionIface:
+		l.index.signal(m.member, body)
 	}
 }
 
@@ -119,17 +125,17 @@ func (l *link) setOwnerLocked(owner string) {
 	}
 }
 
-func (l *link) completeLocked(sig *dbus.Signal) {
-	ch, ok := l.prompts[sig.Path]
-	if !ok || len(sig.Body) != 2 {
+func (l *link) completeLocked(p dbus.ObjectPath, body []any) {
+	ch, ok := l.prompts[p]
+	if !ok || len(body) != 2 {
 		return
 	}
-	dismissed, ok := sig.Body[0].(bool)
-	result, isVariant := sig.Body[1].(dbus.Variant)
+	dismissed, ok := body[0].(bool)
+	result, isVariant := body[1].(dbus.Variant)
 	if !ok || !isVariant {
 		return
 	}
-	delete(l.prompts, sig.Path)
+	delete(l.prompts, p)
 	ch <- completion{dismissed: dismissed, result: result.Value()}
 }
 
@@ -148,4 +154,4 @@ func (l *link) unexpect(p dbus.ObjectPath) {
 	delete(l.prompts, p)
 }
 
-func (l *link) close() error { return l.conn.Close() }
+func (l *link) close() error { return l.bus.close() }

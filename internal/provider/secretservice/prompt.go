@@ -59,7 +59,7 @@ func (s *Store) show(ctx context.Context, l *link, prompt dbus.ObjectPath) (any,
 	case c := <-done:
 		over()
 		return c.outcome()
-	case <-l.conn.Context().Done():
+	case <-l.bus.gone:
 		over()
 		return nil, &knownError{secret.ErrUnavailable, "the bus went away while a dialog was open"}
 	case <-ctx.Done():
@@ -75,7 +75,7 @@ func (s *Store) show(ctx context.Context, l *link, prompt dbus.ObjectPath) (any,
 func abandon(l *link, done <-chan completion, over func()) {
 	select {
 	case <-done:
-	case <-l.conn.Context().Done():
+	case <-l.bus.gone:
 	}
 	over()
 }

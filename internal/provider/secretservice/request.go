@@ -2,6 +2,7 @@ package secretservice
 
 import (
 	"context"
+	"time"
 
 	"github.com/godbus/dbus/v5"
 )
@@ -47,42 +48,31 @@ func (s *slots) give(n int) {
 	}
 }
 
-// request is one method call at the service.
-type request struct {
-	path   dbus.ObjectPath
-	method string // interface and member
-	args   []any
-}
-
 func getAll(path dbus.ObjectPath, iface string) request {
 	return request{path, propsIface + ".GetAll", []any{iface}}
 }
 
 // send sends the requests back to back, so that the service sees them in this
 // order, and waits for all replies. It takes at most maxInFlight requests. The
-// error is that of waiting; each call carries its own.
-func (s *Store) send(ctx context.Context, l *link, dest string, reqs ...request) ([]*dbus.Call, error) {
-	ctx, cancel := context.WithTimeout(ctx, callLimit)
-	defer cancel()
+// error is that of waiting; each reply has its own.
+func (s *Store) send(ctx context.Context, l *link, dest string, reqs ...request) ([]reply, error) {
+	if end, ok := ctx.Deadline(); !ok || time.Until(end) > callLimit {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, callLimit)
+		defer cancel()
+	}
 	if err := s.slots.take(ctx, len(reqs)); err != nil {
 		return nil, err
 	}
 	defer s.slots.give(len(reqs))
-	calls := make([]*dbus.Call, 0, len(reqs))
-	for _, r := range reqs {
-		calls = append(calls, l.conn.Object(dest, r.path).GoWithContext(ctx, r.method, 0, nil, r.args...))
-	}
-	for _, c := range calls {
-		<-c.Done
-	}
-	return calls, nil
+	return l.bus.exchange(ctx, dest, reqs...)
 }
 
 // call sends one request to the service and stores its reply.
 func (s *Store) call(ctx context.Context, l *link, r request, results ...any) error {
-	calls, err := s.send(ctx, l, serviceName, r)
+	replies, err := s.send(ctx, l, serviceName, r)
 	if err != nil {
 		return err
 	}
-	return calls[0].Store(results...)
+	return replies[0].Store(results...)
 }

@@ -99,8 +99,11 @@ func (h hits) all() []dbus.ObjectPath { return slices.Concat(h.unlocked, h.locke
 func (h hits) isLocked(p dbus.ObjectPath) bool { return h.shut[p] }
 
 func (s *Store) searchItems(ctx context.Context, l *link, attrs map[string]string) (hits, error) {
-	var h hits
-	err := s.call(ctx, l, request{servicePath, serviceIface + ".SearchItems", []any{attrs}}, &h.unlocked, &h.locked)
+	replies, err := s.send(ctx, l, serviceName, request{servicePath, serviceIface + ".SearchItems", []any{attrs}})
+	if err != nil {
+		return hits{}, err
+	}
+	h, err := hitsOf(replies[0])
 	if err != nil {
 		return hits{}, err
 	}

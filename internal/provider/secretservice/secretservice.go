@@ -84,21 +84,22 @@ func Answers(ctx context.Context, address string) bool {
 	if err != nil {
 		return false
 	}
-	conn, err := dial(ctx, addrs, nil)
+	c, err := dial(ctx, addrs, func(*message) {})
 	if err != nil {
 		return false
 	}
-	defer conn.Close()
+	defer c.close()
 	var owned bool
-	if err := conn.BusObject().CallWithContext(ctx, busIface+".NameHasOwner", 0, serviceName).Store(&owned); err != nil {
+	r, err := c.call(ctx, busName, request{busPath, busIface + ".NameHasOwner", []any{serviceName}})
+	if err != nil || r.Store(&owned) != nil {
 		return false
 	}
 	if owned {
 		return true
 	}
 	var names []string
-	err = conn.BusObject().CallWithContext(ctx, busIface+".ListActivatableNames", 0).Store(&names)
-	return err == nil && slices.Contains(names, serviceName)
+	r, err = c.call(ctx, busName, request{busPath, busIface + ".ListActivatableNames", nil})
+	return err == nil && r.Store(&names) == nil && slices.Contains(names, serviceName)
 }
 
 // Close drops the connection; the service forgets its session with it.
@@ -112,6 +113,11 @@ func (s *Store) Close() error {
 	}
 	return l.close()
 }
+
+// Punctual says that reads end with their context: every wait of theirs does,
+// but for a write to a bus that has stopped reading, which is cut off after
+// callLimit.
+func (s *Store) Punctual() {}
 
 // connected returns the live connection, dialling when there is none.
 func (s *Store) connected(ctx context.Context) (*link, error) {
@@ -147,7 +153,7 @@ func (s *Store) current() (*link, error) {
 	if s.closed {
 		return nil, errClosed
 	}
-	if s.link != nil && s.link.conn.Connected() {
+	if s.link != nil && s.link.bus.alive() {
 		return s.link, nil
 	}
 	return nil, nil

@@ -129,7 +129,7 @@ func (s *Store) setSecret(ctx context.Context, p dbus.ObjectPath, v secret.Value
 		if err != nil {
 			return err
 		}
-		return calls[0].Err
+		return calls[0].err
 	})
 }
 

@@ -99,6 +99,33 @@ func (r *Recorder) Record(e Entry) error {
 	return r.first(key, f, e)
 }
 
+// Repeat counts e if it only repeats what is on disk, and is false if it has to
+// be recorded. It never waits for the disk.
+func (r *Recorder) Repeat(e Entry) bool {
+	switch e.Kind {
+	case Start, End, Repeats, Break:
+		return false
+	}
+	key := foldKey(e)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f, ok := r.folds[key]
+	if !ok || r.closed || r.broken != nil {
+		return false
+	}
+	select {
+	case <-f.written:
+	default:
+		return false
+	}
+	if f.err != nil {
+		return false
+	}
+	f.count++
+	r.armLocked()
+	return true
+}
+
 // releases tells whether something is done on the strength of a record, which
 // must then say what it was.
 func releases(e Entry) bool {

@@ -111,6 +111,38 @@ func TestRepeatWaitsForFirst(t *testing.T) {
 	}
 }
 
+// Only what is on disk is counted without being recorded.
+func TestRepeat(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &memory{}
+		r := recorder(m)
+		e := entry(audit.Denied, "a")
+		if r.Repeat(e) {
+			t.Error("counted before it was recorded")
+		}
+		record(t, r, e)
+		if r.Repeat(entry(audit.Denied, "b")) || r.Repeat(audit.Entry{Kind: audit.Start}) {
+			t.Error("counted something else")
+		}
+		for range 3 {
+			if !r.Repeat(e) {
+				t.Error("not counted")
+			}
+		}
+		pass(11 * time.Second)
+		got := m.records(t)
+		if len(got) != 2 || got[1].Kind != audit.Repeats || got[1].Count != 3 {
+			t.Errorf("%+v", got)
+		}
+		if err := r.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if r.Repeat(e) {
+			t.Error("counted after the end of the run")
+		}
+	})
+}
+
 func TestUnwrittenCountsStopRepeats(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &memory{}
@@ -121,6 +153,9 @@ func TestUnwrittenCountsStopRepeats(t *testing.T) {
 		pass(11 * time.Second)
 		if err := r.Record(entry(audit.Allowed, "a")); !errors.Is(err, syscall.ENOSPC) {
 			t.Fatalf("released although counts cannot be written: %v", err)
+		}
+		if r.Repeat(entry(audit.Allowed, "a")) {
+			t.Error("counted although counts cannot be written")
 		}
 		m.set(nil, nil)
 		record(t, r, entry(audit.Allowed, "a"))

@@ -125,7 +125,7 @@ func New(cfg Config) (*Broker, error) {
 		store:   newCalls(cfg.Provider, cfg.Log),
 		overlay: newOverlay(cfg.Now),
 		answers: newAnswers(cfg.Now),
-		notes:   newNotes(cfg.Audit.Record, cfg.Log),
+		notes:   newNotes(cfg.Audit, cfg.Log),
 	}, nil
 }
 

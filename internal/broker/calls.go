@@ -18,10 +18,19 @@ const (
 	dialogRest  = time.Minute      // how long a dismissed dialog is not shown again
 )
 
+// Punctual is a Provider of which a read returns soon after its context ends,
+// whatever becomes of its store. Of another one each read gets a goroutine,
+// which is left behind at the deadline; waking two for every read is a good part
+// of what a read costs.
+type Punctual interface {
+	Punctual()
+}
+
 // calls is the store behind a cap and a deadline. A provider that hangs, panics
 // or says something odd gives an error, never "not found".
 type calls struct {
 	p     Provider
+	here  bool // p is punctual
 	log   *slog.Logger
 	slots chan struct{}
 
@@ -30,7 +39,8 @@ type calls struct {
 }
 
 func newCalls(p Provider, log *slog.Logger) *calls {
-	return &calls{p: p, log: log, slots: make(chan struct{}, callsAtOnce), dialog: make(chan struct{}, 1)}
+	_, punctual := p.(Punctual)
+	return &calls{p: p, log: log, here: punctual, slots: make(chan struct{}, callsAtOnce), dialog: make(chan struct{}, 1)}
 }
 
 // do runs f within the cap and the deadline and returns at the deadline even if
@@ -42,23 +52,15 @@ func do[T any](ctx context.Context, c *calls, limit time.Duration, f func(contex
 		err error
 	}
 	ch := make(chan result, 1)
-	select {
-	case c.slots <- struct{}{}:
-	case <-ctx.Done():
+	if err := c.enter(ctx); err != nil {
 		cancel()
 		var zero T
-		return zero, fmt.Errorf("%w: too many requests are waiting for it", secret.ErrUnavailable)
+		return zero, err
 	}
 	go func() {
 		defer cancel()
-		defer func() { <-c.slots }()
-		defer func() {
-			if p := recover(); p != nil {
-				c.log.Error("provider panicked", "panic", fmt.Sprint(p))
-				ch <- result{err: fmt.Errorf("%w: internal error", secret.ErrUnavailable)}
-			}
-		}()
-		v, err := f(ctx)
+		defer c.leave()
+		v, err := guarded(ctx, c, f)
 		ch <- result{v, err}
 	}()
 	select {
@@ -78,7 +80,52 @@ func do[T any](ctx context.Context, c *calls, limit time.Duration, f func(contex
 		}
 	}()
 	var zero T
-	return zero, fmt.Errorf("%w: it did not answer in time", secret.ErrUnavailable)
+	return zero, errLate
+}
+
+var errLate = fmt.Errorf("%w: it did not answer in time", secret.ErrUnavailable)
+
+// read is do for what changes nothing, on the caller's own goroutine if the
+// store allows that.
+func read[T any](ctx context.Context, c *calls, f func(context.Context) (T, error), late func(T)) (T, error) {
+	if !c.here {
+		return do(ctx, c, callTime, f, late)
+	}
+	var zero T
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	if err := c.enter(ctx); err != nil {
+		return zero, err
+	}
+	defer c.leave()
+	v, err := guarded(ctx, c, f)
+	if err != nil && ctx.Err() != nil {
+		return zero, errLate
+	}
+	return v, c.known(err)
+}
+
+// enter waits for one of the slots, which leave gives back.
+func (c *calls) enter(ctx context.Context) error {
+	select {
+	case c.slots <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%w: too many requests are waiting for it", secret.ErrUnavailable)
+	}
+}
+
+func (c *calls) leave() { <-c.slots }
+
+// guarded makes an error of a provider's panic.
+func guarded[T any](ctx context.Context, c *calls, f func(context.Context) (T, error)) (v T, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			c.log.Error("provider panicked", "panic", fmt.Sprint(p))
+			err = fmt.Errorf("%w: internal error", secret.ErrUnavailable)
+		}
+	}()
+	return f(ctx)
 }
 
 // known keeps the states that front ends tell apart and turns all else into
@@ -106,15 +153,15 @@ func (c *calls) known(err error) error {
 }
 
 func (c *calls) list(ctx context.Context, q secret.Query) ([]secret.Info, error) {
-	return do(ctx, c, callTime, func(ctx context.Context) ([]secret.Info, error) { return c.p.List(ctx, q) }, nil)
+	return read(ctx, c, func(ctx context.Context) ([]secret.Info, error) { return c.p.List(ctx, q) }, nil)
 }
 
 func (c *calls) stat(ctx context.Context, id string) (secret.Info, error) {
-	return do(ctx, c, callTime, func(ctx context.Context) (secret.Info, error) { return c.p.Stat(ctx, id) }, nil)
+	return read(ctx, c, func(ctx context.Context) (secret.Info, error) { return c.p.Stat(ctx, id) }, nil)
 }
 
 func (c *calls) status(ctx context.Context) (secret.Status, error) {
-	return do(ctx, c, callTime, c.p.Status, nil)
+	return read(ctx, c, c.p.Status, nil)
 }
 
 // held is an item with its bytes.
@@ -124,7 +171,7 @@ type held struct {
 }
 
 func (c *calls) get(ctx context.Context, id string) (secret.Info, secret.Value, error) {
-	h, err := do(ctx, c, callTime, func(ctx context.Context) (held, error) {
+	h, err := read(ctx, c, func(ctx context.Context) (held, error) {
 		info, v, err := c.p.Get(ctx, id)
 		return held{info, v}, err
 	}, func(h held) { h.value.Wipe() })

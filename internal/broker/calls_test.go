@@ -31,25 +31,73 @@ func TestAnswersAreNeverTakenForTimeouts(t *testing.T) {
 	wg.Wait()
 }
 
+// punctual is a store whose reads run on the caller's goroutine.
+type punctual struct{ *providertest.Fault }
+
+func (punctual) Punctual() {}
+
+// kinds are the stores that are called in different ways.
+func kinds() map[string]func(*providertest.Fault) broker.Provider {
+	return map[string]func(*providertest.Fault) broker.Provider{
+		"any":      func(f *providertest.Fault) broker.Provider { return f },
+		"punctual": func(f *providertest.Fault) broker.Provider { return punctual{f} },
+	}
+}
+
+// everyCall makes each call of the broker that asks the store.
+func everyCall(t *testing.T, g *gate) map[string]func() error {
+	it := g.mem.Add("s", "1", "service", "s")
+	return map[string]func() error{
+		"list":   func() error { _, err := g.List(t.Context(), shim, secret.Query{}); return err },
+		"stat":   func() error { _, err := g.Stat(t.Context(), shim, it.Ref); return err },
+		"get":    func() error { _, err := g.get(shim, it.Ref); return err },
+		"status": func() error { _, err := g.Status(t.Context(), shim); return err },
+		"create": func() error { _, err := g.make(shim, false, "1", "service", "s", "account", "n"); return err },
+	}
+}
+
 func TestHangingStore(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		g := open(t, allow(write, "s"))
-		it := g.mem.Add("s", "1", "service", "s")
-		g.fault.Set(providertest.Hang)
-		for name, call := range map[string]func() error{
-			"list":   func() error { _, err := g.List(t.Context(), shim, secret.Query{}); return err },
-			"stat":   func() error { _, err := g.Stat(t.Context(), shim, it.Ref); return err },
-			"get":    func() error { _, err := g.get(shim, it.Ref); return err },
-			"status": func() error { _, err := g.Status(t.Context(), shim); return err },
-			"create": func() error { _, err := g.make(shim, false, "1", "service", "s", "account", "n"); return err },
-		} {
-			begun := time.Now()
-			g.is(call(), secret.ErrUnavailable)
-			if waited := time.Since(begun); waited != 20*time.Second {
-				t.Errorf("%s waited %v", name, waited)
+	for kind, wrap := range kinds() {
+		synctest.Test(t, func(t *testing.T) {
+			g := openOver(t, wrap, allow(write, "s"))
+			calls := everyCall(t, g)
+			g.fault.Set(providertest.Hang)
+			for name, call := range calls {
+				begun := time.Now()
+				g.is(call(), secret.ErrUnavailable)
+				if waited := time.Since(begun); waited != 20*time.Second {
+					t.Errorf("%s, %s waited %v", kind, name, waited)
+				}
 			}
-		}
-	})
+		})
+	}
+}
+
+// A store that panics fails the call and holds none of the places: more calls
+// than there are places end the same way, and then it works again.
+func TestPanickingStore(t *testing.T) {
+	for kind, wrap := range kinds() {
+		synctest.Test(t, func(t *testing.T) {
+			g := openOver(t, wrap, allow(write, "s"))
+			calls := everyCall(t, g)
+			g.fault.Set(providertest.Panic)
+			for name, call := range calls {
+				for range 40 {
+					begun := time.Now()
+					g.is(call(), secret.ErrUnavailable)
+					if waited := time.Since(begun); waited != 0 {
+						t.Fatalf("%s, %s waited %v", kind, name, waited)
+					}
+				}
+			}
+			g.fault.Set(providertest.Healthy)
+			for name, call := range calls {
+				if err := call(); err != nil {
+					t.Errorf("%s, %s: %v", kind, name, err)
+				}
+			}
+		})
+	}
 }
 
 // stuck counts the calls in it, which do not even heed their context.

@@ -14,10 +14,10 @@ const notesHeld = 256
 // so that a search does not wait for the disk. A record that cannot be written
 // stops every later request.
 type notes struct {
-	record func(audit.Entry) error
-	log    *slog.Logger
-	queue  chan audit.Entry
-	done   chan struct{}
+	to    recorder
+	log   *slog.Logger
+	queue chan audit.Entry
+	done  chan struct{}
 
 	mu     sync.RWMutex // guards what follows; held for reading while sending
 	closed bool
@@ -25,8 +25,14 @@ type notes struct {
 	err    error // guarded by errMu
 }
 
-func newNotes(record func(audit.Entry) error, log *slog.Logger) *notes {
-	n := &notes{record: record, log: log, queue: make(chan audit.Entry, notesHeld), done: make(chan struct{})}
+// recorder is what notes use of audit.Recorder.
+type recorder interface {
+	Record(audit.Entry) error
+	Repeat(audit.Entry) bool
+}
+
+func newNotes(to recorder, log *slog.Logger) *notes {
+	n := &notes{to: to, log: log, queue: make(chan audit.Entry, notesHeld), done: make(chan struct{})}
 	go n.run()
 	return n
 }
@@ -34,7 +40,7 @@ func newNotes(record func(audit.Entry) error, log *slog.Logger) *notes {
 func (n *notes) run() {
 	defer close(n.done)
 	for e := range n.queue {
-		if err := n.record(e); err != nil {
+		if err := n.to.Record(e); err != nil {
 			n.log.Error("recording decision", "err", err)
 			n.errMu.Lock()
 			n.err = errNoRecord
@@ -43,11 +49,12 @@ func (n *notes) run() {
 	}
 }
 
-// add hands a record over; when too many wait, it waits too.
+// add hands a record over; when too many wait, it waits too. What is only
+// counted is counted here: nobody has to be woken for it.
 func (n *notes) add(e audit.Entry) {
 	n.mu.RLock()
 	defer n.mu.RUnlock()
-	if !n.closed {
+	if !n.closed && !n.to.Repeat(e) {
 		n.queue <- e
 	}
 }

@@ -35,12 +35,14 @@ type conn struct {
 	name     string // unique name; empty before Hello
 	chained  bool
 	rbuf     []byte
+	hurried  bool // reading has a deadline
 	sessions map[string]*session
 	made     uint64 // sessions and prompts so far, to number them
 
-	wmu    sync.Mutex // guards writing, wbuf, serial
+	wmu    sync.Mutex // guards writing and the following
 	wbuf   []byte
 	serial uint32
+	until  time.Time // the deadline of writing
 
 	mu       sync.Mutex // guards what follows
 	rules    []matchRule
@@ -185,7 +187,8 @@ func (c *conn) read() (m *message, buf []byte, err error) {
 		clear(buf)
 		return nil, nil, err
 	}
-	if err := c.nc.SetReadDeadline(time.Time{}); err != nil {
+	if err := c.relax(); err != nil {
+		clear(buf)
 		return nil, nil, err
 	}
 	if m, err = decodeMessage(buf); err != nil {
@@ -199,7 +202,17 @@ func (c *conn) hurry(n int) error {
 	if c.in.buffered() >= n {
 		return nil
 	}
+	c.hurried = true
 	return c.nc.SetReadDeadline(time.Now().Add(c.srv.times.message))
+}
+
+// relax takes the deadline back, if there is one.
+func (c *conn) relax() error {
+	if !c.hurried {
+		return nil
+	}
+	c.hurried = false
+	return c.nc.SetReadDeadline(time.Time{})
 }
 
 func (c *conn) buffer(n int) []byte {
@@ -227,7 +240,7 @@ func (c *conn) write(m *message) error {
 		c.wbuf = buf[:0]
 	}
 	defer clear(buf)
-	err := c.nc.SetWriteDeadline(time.Now().Add(c.srv.times.write))
+	err := c.allowLocked()
 	if err == nil {
 		_, err = c.nc.Write(buf)
 	}
@@ -235,6 +248,17 @@ func (c *conn) write(m *message) error {
 		c.cut()
 	}
 	return err
+}
+
+// allowLocked sees to it that a write has most of its time before it. To move
+// the deadline each time would cost more than the rest of a small write.
+func (c *conn) allowLocked() error {
+	now, limit := time.Now(), c.srv.times.write
+	if c.until.Sub(now) > limit-limit/8 {
+		return nil
+	}
+	c.until = now.Add(limit)
+	return c.nc.SetWriteDeadline(c.until)
 }
 
 // send queues a signal. It never waits, so that a client that does not read

@@ -134,7 +134,7 @@ func (b *bench) measure(program string) error {
 		name string
 		do   func(*keyring.Keyring) error
 	}{
-		{"start", b.start}, {"reading", b.reading}, {"large", b.large},
+		{"start", b.start}, {"reading", b.reading}, {"cost", b.cost}, {"large", b.large},
 		{"load", b.load}, {"work", b.work}, {"calls", b.calls},
 		{"same", b.same}, {"packages", b.packages},
 	} {

@@ -41,12 +41,13 @@ func theRule() []string { return []string{"read", "service=" + service + ",accou
 
 // trio is three workers over one keyring: direct, through an endpoint, and in
 // the sandbox of a real run.
-type trio struct{ direct, through, inside *helper }
+type trio struct{ direct, through, inside, endpoint *helper }
 
 func (b *bench) trio(name, bus string, rule []string) (trio, error) {
 	var t trio
-	_, address, err := b.startEndpoint(name, bus, rule...)
-	if err != nil {
+	var address string
+	var err error
+	if t.endpoint, address, err = b.startEndpoint(name, bus, rule...); err != nil {
 		return t, err
 	}
 	if t.direct, err = b.startWorker(bus); err != nil {

@@ -106,6 +106,10 @@ func (k *Keyring) Address() string { return "unix:path=" + k.socket() }
 
 func (k *Keyring) socket() string { return filepath.Join(k.Dir, "bus") }
 
+// BusPID and DaemonPID are the processes, to see what they use of the machine.
+func (k *Keyring) BusPID() int    { return k.bus.cmd.Process.Pid }
+func (k *Keyring) DaemonPID() int { return k.daemon.cmd.Process.Pid }
+
 // Env is the environment of a client on this bus.
 func (k *Keyring) Env() []string {
 	return append(k.homes(), "DBUS_SESSION_BUS_ADDRESS="+k.Address())

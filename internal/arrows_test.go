@@ -34,7 +34,8 @@ func arrows() map[string][]string {
 
 		// Outside.
 		"internal/cli": {"internal/session", "internal/profile", "internal/policy", "internal/audit",
-			"internal/control", "internal/approval", "internal/sandbox", "internal/secret", "internal/shim"},
+			"internal/control", "internal/approval", "internal/watch", "internal/sandbox", "internal/secret", "internal/shim"},
+		"internal/watch": {"internal/approval", "internal/audit", "internal/control", "internal/policy", "internal/secret"},
 		"internal/session": {"internal/sandbox", "internal/profile", "internal/frontend/...", "internal/broker",
 			"internal/approval", "internal/control", "internal/audit", "internal/provider/...", "internal/policy",
 			"internal/peer", "internal/secret", "internal/socket", "internal/wire"},
@@ -68,7 +69,7 @@ func homes() map[string][]string {
 		"github.com/spf13/pflag":      {"internal/cli"},
 		"github.com/tailscale/hujson": {"internal/profile"},
 		"golang.org/x/sys":            {"internal/..."},
-		"golang.org/x/term":           {"internal/cli", "internal/session", "internal/approval"},
+		"golang.org/x/term":           {"internal/cli", "internal/session", "internal/watch"},
 	}
 }
 

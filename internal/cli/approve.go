@@ -3,7 +3,6 @@ package cli
 import (
 	"bufio"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"keyhole/internal/approval"
 	"keyhole/internal/control"
 )
 
@@ -111,10 +111,7 @@ func confirm(env *Env, repaints bool) error {
 		return fail("run it at a terminal, or give the run a program of your own with --approve-command",
 			"a yes has to be confirmed by hand, and standard input is no terminal")
 	}
-	word, err := drawWord()
-	if err != nil {
-		return err
-	}
+	word := approval.Word()
 	if repaints {
 		fmt.Fprintln(env.Stderr, "The command can write to this terminal, so look twice: is this what you expect?")
 	}
@@ -127,19 +124,4 @@ func confirm(env *Env, repaints bool) error {
 		return &Failure{Code: ExitNo, Err: errors.New("not confirmed: nothing was answered")}
 	}
 	return nil
-}
-
-// drawWord is three random syllables.
-func drawWord() (string, error) {
-	const consonants, vowels = "bdfgklmnprstvz", "aeiou"
-	var b [6]byte
-	if _, err := rand.Read(b[:]); err != nil {
-		return "", err
-	}
-	var w strings.Builder
-	for i := 0; i < len(b); i += 2 {
-		w.WriteByte(consonants[int(b[i])%len(consonants)])
-		w.WriteByte(vowels[int(b[i+1])%len(vowels)])
-	}
-	return w.String(), nil
 }

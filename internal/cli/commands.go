@@ -10,6 +10,7 @@ func commands(env *Env) []*cobra.Command {
 		newDemoCommand(env),
 		newDoctorCommand(env),
 		newStoreCommand(env),
+		newWatchCommand(env),
 		newPendingCommand(env),
 		newApproveCommand(env),
 		newDenyCommand(env),

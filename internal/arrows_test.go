@@ -69,7 +69,7 @@ func homes() map[string][]string {
 		"github.com/spf13/pflag":      {"internal/cli"},
 		"github.com/tailscale/hujson": {"internal/profile"},
 		"golang.org/x/sys":            {"internal/..."},
-		"golang.org/x/term":           {"internal/cli", "internal/session", "internal/watch"},
+		"golang.org/x/term":           {"internal/cli", "internal/session", "internal/watch", "internal/shim/security"},
 	}
 }
 

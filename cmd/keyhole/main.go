@@ -15,8 +15,8 @@ import (
 )
 
 func main() {
-	if name := filepath.Base(os.Args[0]); shim.Linked(name) {
-		os.Exit(shim.Run(shim.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}, append([]string{name}, os.Args[1:]...)))
+	if shim.Linked(filepath.Base(os.Args[0])) {
+		os.Exit(shim.Run(shim.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}, os.Args))
 	}
 	if len(os.Args) > 1 && os.Args[1] == "shim" {
 		os.Exit(shim.Run(shim.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}, os.Args[2:]))

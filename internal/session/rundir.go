@@ -58,9 +58,9 @@ func makeRunDir(parent string, uid int) (*runDir, error) {
 	return d, nil
 }
 
-func (d *runDir) endpoints() string { return filepath.Join(d.path, "ep") }
-func (d *runDir) bus() string       { return filepath.Join(d.path, "ep", "bus") }
-func (d *runDir) wire() string      { return filepath.Join(d.path, "ep", wire.SocketName) }
+func (d *runDir) endpoints() string { return filepath.Join(d.path, wire.SocketFolder) }
+func (d *runDir) bus() string       { return filepath.Join(d.endpoints(), "bus") }
+func (d *runDir) wire() string      { return filepath.Join(d.endpoints(), wire.SocketName) }
 func (d *runDir) runtime() string   { return filepath.Join(d.path, "run") }
 
 func (d *runDir) remove() error {

@@ -126,6 +126,7 @@ func (r *run) spec(path string, env []string) *sandbox.Spec {
 		s.Grants = append(s.Grants, sandbox.Grant{Path: p, Access: sandbox.Read})
 	}
 	s.Grants = append(s.Grants, r.shims.grants()...)
+	s.Grants = append(s.Grants, sandbox.Grant{Path: r.dir.standIns(), Access: sandbox.Read, Optional: true})
 	s.Grants = append(s.Grants,
 		sandbox.Grant{Path: r.dir.tmp, Access: sandbox.Write},
 		sandbox.Grant{Path: r.dir.runtime(), Access: sandbox.Write})

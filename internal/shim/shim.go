@@ -6,9 +6,12 @@ package shim
 import (
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"slices"
 
 	"keyhole/internal/shim/attempt"
+	"keyhole/internal/shim/security"
 )
 
 // Streams are a shim's standard files.
@@ -23,17 +26,27 @@ func Links() []string { return []string{"security"} }
 // Linked tells whether a program called by this name is to be a shim.
 func Linked(name string) bool { return slices.Contains(Links(), name) }
 
-// Run runs the shim called args[0] and returns its exit code.
+// Run runs the shim that args[0], a name or a path that ends in one, says, and
+// returns its exit code.
 func Run(s Streams, args []string) int {
 	if len(args) == 0 {
 		fmt.Fprintln(s.Err, "keyhole: shim: no name given")
 		return 2
 	}
-	switch args[0] {
+	switch filepath.Base(args[0]) {
 	case "attempt":
 		return attempt.Run(s.In, s.Out, s.Err, args[1:])
+	case "security":
+		return runSecurity(s, args)
 	default:
 		fmt.Fprintf(s.Err, "keyhole: no shim is called %q\n", args[0])
 		return 2
 	}
+}
+
+func runSecurity(s Streams, args []string) int {
+	env := security.Env{Argv0: args[0], In: s.In, Out: s.Out, Err: s.Err, Getenv: os.Getenv}
+	in, _ := s.In.(*os.File)
+	env.Terminal = security.System{In: in}
+	return security.Run(env, args[1:])
 }

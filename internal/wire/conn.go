@@ -15,9 +15,16 @@ import (
 // SocketVar names, inside, the socket that answers.
 const SocketVar = "KEYHOLE_SOCKET"
 
-// SocketName is what that socket is called, in the folder of a shim's link or
-// the folder above it.
-const SocketName = "wire"
+// HomeName is the folder beside that socket that holds, under the path of the
+// person's home folder, what stands in for files that tools say are there.
+const HomeName = "home"
+
+// What that socket is called, in the folder of a shim's link, or in a folder
+// beside that one.
+const (
+	SocketName   = "wire"
+	SocketFolder = "ep"
+)
 
 // firstRead is how much room a frame gets before its bytes are there: what a
 // length says costs nothing.
@@ -62,7 +69,7 @@ func ReadFrame(r io.Reader, most int) ([]byte, error) {
 }
 
 // Socket says where the socket is: where SocketVar says, else beside the link
-// that argv0 names or one folder above. A bare name is looked for in PATH, as
+// that argv0 names, or in SocketFolder beside the link's folder. A bare name is looked for in PATH, as
 // whoever called it did.
 func Socket(argv0 string, getenv func(string) string) (string, error) {
 	if p := getenv(SocketVar); p != "" {
@@ -77,8 +84,8 @@ func Socket(argv0 string, getenv func(string) string) (string, error) {
 			}
 		}
 	}
-	for _, dir := range []string{filepath.Dir(link), filepath.Dir(filepath.Dir(link))} {
-		p := filepath.Join(dir, SocketName)
+	dir := filepath.Dir(link)
+	for _, p := range []string{filepath.Join(dir, SocketName), filepath.Join(filepath.Dir(dir), SocketFolder, SocketName)} {
 		if fi, err := os.Lstat(p); err == nil && fi.Mode().Type() == os.ModeSocket && filepath.IsAbs(p) {
 			return p, nil
 		}

@@ -280,10 +280,12 @@ func TestReadFrame(t *testing.T) {
 }
 
 func TestSocket(t *testing.T) {
-	run := filepath.Join(t.TempDir(), "ep")
-	bin := filepath.Join(run, "bin")
-	if err := os.MkdirAll(bin, 0o700); err != nil {
-		t.Fatal(err)
+	parent := t.TempDir()
+	run, bin := filepath.Join(parent, wire.SocketFolder), filepath.Join(parent, "bin")
+	for _, dir := range []string{run, bin} {
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
 	}
 	path := filepath.Join(run, wire.SocketName)
 	l, err := net.Listen("unix", path)
@@ -303,7 +305,7 @@ func TestSocket(t *testing.T) {
 	for _, tt := range []struct{ name, argv0, variable, path, want string }{
 		{"variable", "security", "/x/wire", bin, "/x/wire"},
 		{"beside the link", filepath.Join(run, "security"), "", "", path},
-		{"above the link", filepath.Join(bin, "security"), "", "", path},
+		{"beside the link's folder", filepath.Join(bin, "security"), "", "", path},
 		{"through PATH", "security", "", "/nowhere:" + bin + ":/bin", path},
 		{"a relative folder in PATH", "security", "", ".", ""},
 		{"not in PATH", "security", "", "/nowhere", ""},

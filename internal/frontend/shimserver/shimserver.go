@@ -178,6 +178,9 @@ func (s *Server) answer(ctx context.Context, nc *net.UnixConn, who policy.Princi
 	if err != nil {
 		return s.refuse(nc, err)
 	}
+	if r.Value != nil {
+		defer r.Value.Wipe()
+	}
 	if err := s.bucket.Take(ctx); err != nil {
 		return err
 	}

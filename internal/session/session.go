@@ -65,6 +65,8 @@ type StoreConfig struct {
 	SealedFile string // empty: in Dirs.Data
 	// Key is asked for the sealed file's key, before the command is started.
 	Key func(path string) (passphrase, identity secret.Value, err error)
+	// Wrap puts something between the broker and the store; for tests. Nil: nothing.
+	Wrap func(broker.Provider) broker.Provider
 }
 
 // Result is how a run ended.
@@ -136,6 +138,9 @@ func (r *run) open(ctx context.Context) error {
 	r.recorder = r.log.NewRecorder(r.id, nil)
 	if r.store, err = openStore(ctx, cfg, rules); err != nil {
 		return err
+	}
+	if cfg.Store.Wrap != nil {
+		r.store.provider = cfg.Store.Wrap(r.store.provider)
 	}
 	r.broker, err = broker.New(broker.Config{
 		Session: r.id, ProfileName: cfg.Profile.Name, Policy: rules,

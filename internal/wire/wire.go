@@ -50,7 +50,7 @@ const (
 // value matches an item that has the attribute empty or not at all. With a
 // Label the item's label must be equal too. Items come in the order of the
 // attributes that Order names, byte by byte and a missing one as empty, then
-// the one unchanged longest first, then in the store's own order.
+// the one unchanged longest first, then the oldest.
 type Match struct {
 	Class      secret.Class // AnyClass: any
 	Label      *string

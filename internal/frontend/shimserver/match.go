@@ -67,7 +67,9 @@ func sameValues(attributes map[string]string, r secret.Ref) bool {
 	return true
 }
 
-// sortItems puts items into the order asked for.
+// sortItems puts items into the order asked for. Times of a store may be whole
+// seconds, and its listing in no order: who came first then shows in the
+// numbers that many stores give their items.
 func sortItems(order []string, infos []secret.Info) {
 	slices.SortStableFunc(infos, func(a, b secret.Info) int {
 		for _, k := range order {
@@ -75,7 +77,10 @@ func sortItems(order []string, infos []secret.Info) {
 				return c
 			}
 		}
-		return cmp.Or(modified(a).Compare(modified(b)), created(a).Compare(created(b)))
+		return cmp.Or(
+			modified(a).Compare(modified(b)), created(a).Compare(created(b)), a.Created.Compare(b.Created),
+			cmp.Compare(len(a.ID), len(b.ID)), strings.Compare(a.ID, b.ID),
+		)
 	})
 }
 

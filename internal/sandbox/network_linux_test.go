@@ -1,9 +1,11 @@
 package sandbox_test
 
 import (
+	"errors"
 	"net"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -42,6 +44,67 @@ func TestNetworkVariants(t *testing.T) {
 			t.Errorf("outbound: %s", got)
 		}
 	})
+}
+
+// A connected UDP socket is judged like a TCP one; name servers are the exception.
+func TestDatagramsAreConnectedByTheRules(t *testing.T) {
+	w := newWorld(t)
+	foreign, listed := datagramServer(t), datagramServer(t)
+	_, port, err := net.SplitHostPort(listed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	number, err := strconv.Atoi(port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Spec.Network = sandbox.Network{UDP: true, Outbound: true, Loopback: []int{number}}
+	list := []attempt{
+		{"udpask " + foreign, "B", "EACCES"},
+		{"udpask " + listed, "B", "B"},
+		{"udpask [::ffff:127.0.0.1]:" + foreign[strings.LastIndexByte(foreign, ':')+1:], "B", "EACCES"},
+		{"ownudp", "O", "O"},
+		{"udpconnect 127.0.0.1:9", "ok", "ok"}, // nobody is there
+		{"udpconnect 169.254.169.254:80", "*", "EACCES"},
+		{"udpconnect 169.254.169.123:53", "*", "EACCES"},
+		{"udpconnect [fd00:ec2::254]:53", "*", "EACCES"},
+	}
+	w.check(t, list)
+	w = newWorld(t)
+	w.Spec.Network = sandbox.Network{UDP: true, Outbound: true}
+	if got := answers(t, supervised(t, &w.scene), []string{"udpconnect 192.0.2.1:53"})[0]; got == "EACCES" || got == "EPERM" {
+		t.Errorf("outbound: %s", got)
+	}
+}
+
+// datagramServer says B to everybody, on all addresses of this machine.
+func datagramServer(t *testing.T) string {
+	t.Helper()
+	l, err := net.ListenPacket("udp", ":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		var b [16]byte
+		for {
+			_, from, err := l.ReadFrom(b[:])
+			if err == nil {
+				_, err = l.WriteTo([]byte("B"), from)
+			}
+			if errors.Is(err, net.ErrClosed) {
+				return
+			}
+		}
+	}()
+	t.Cleanup(func() {
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+		<-done
+	})
+	return "127.0.0.1:" + l.LocalAddr().String()[strings.LastIndexByte(l.LocalAddr().String(), ':')+1:]
 }
 
 func outerAddresses(t *testing.T) []string {

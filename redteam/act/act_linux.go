@@ -63,7 +63,7 @@ type act func(args []string) (string, error)
 
 func acts() map[string]act {
 	all := map[string]act{}
-	for _, m := range []map[string]act{fileActs(), socketActs(), inetActs(), kernelActs(), processActs(), raceActs()} {
+	for _, m := range []map[string]act{fileActs(), socketActs(), inetActs(), udpActs(), kernelActs(), processActs(), raceActs()} {
 		for k, v := range m {
 			all[k] = v
 		}

@@ -55,15 +55,6 @@ func inetAddress(c *call) (netip.AddrPort, syscall.Errno) {
 	return netip.AddrPortFrom(a, binary.BigEndian.Uint16(b[2:4])), 0
 }
 
-// udp: datagrams need no connect, so this only keeps the plainest way to
-// link-local services shut. Name servers may live there.
-func (m *Mediator) udp(c *call, to netip.AddrPort) syscall.Errno {
-	if !m.policy.UDP || reachOf(to.Addr()) == never && to.Port() != portDNS {
-		return m.refuse(c.n, to.String(), unix.EACCES)
-	}
-	return m.perform(c, c.address)
-}
-
 // tcp is the whole TCP policy.
 func (m *Mediator) tcp(c *call, to netip.AddrPort) syscall.Errno {
 	switch r := reachOf(to.Addr()); {

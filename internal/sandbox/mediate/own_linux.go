@@ -35,16 +35,32 @@ type ownership struct {
 	at   time.Time
 }
 
+// States of sockets in /proc/net/tcp and /proc/net/udp (TCP_LISTEN, TCP_CLOSE).
+// A UDP socket that takes datagrams from anybody is in the second.
+const (
+	stateListening   = "0A"
+	stateUnconnected = "07"
+)
+
 // port reports who listens on a TCP port. Somebody else among several is enough
 // to call it foreign, because we cannot tell who would get the connection.
 func (o *ownership) port(port int, below func() []proctree.Process) owner {
+	return o.on("/proc/net/tcp", stateListening, port, below)
+}
+
+// udpPort reports who takes datagrams on a UDP port.
+func (o *ownership) udpPort(port int, below func() []proctree.Process) owner {
+	return o.on("/proc/net/udp", stateUnconnected, port, below)
+}
+
+func (o *ownership) on(table, state string, port int, below func() []proctree.Process) owner {
 	var inodes []uint64
-	for _, file := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
+	for _, file := range []string{table, table + "6"} {
 		b, err := os.ReadFile(file)
 		if err != nil && !os.IsNotExist(err) {
 			return foreign
 		}
-		inodes = append(inodes, listening(b, port)...)
+		inodes = append(inodes, inState(b, state, port)...)
 	}
 	return o.whose(inodes, below)
 }
@@ -74,13 +90,13 @@ func (o *ownership) allLocked(inodes []uint64) bool {
 	return true
 }
 
-// listening finds the inodes of sockets in state LISTEN on a port in the text of
-// /proc/net/tcp.
-func listening(b []byte, port int) []uint64 {
+// inState finds the inodes of sockets in one state on a port in the text of
+// /proc/net/tcp, which that of /proc/net/udp resembles.
+func inState(b []byte, state string, port int) []uint64 {
 	var found []uint64
 	for line := range bytes.Lines(b) {
 		f := bytes.Fields(line)
-		if len(f) < 10 || string(f[3]) != "0A" {
+		if len(f) < 10 || string(f[3]) != state {
 			continue
 		}
 		i := bytes.LastIndexByte(f[1], ':')

@@ -2,6 +2,7 @@ package mediate
 
 import (
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -37,10 +38,10 @@ func TestListening(t *testing.T) {
 		"   1: 0100007F:1F90 0100007F:9999 01 00000000:00000000 00:00000000 00000000  0 0 222 1 x 100 0 0 10 0\n" +
 		"   2: 00000000:1F91 00000000:0000 0A 00000000:00000000 00:00000000 00000000  0 0 333 1 x 100 0 0 10 0\n" +
 		"   3: 00000000000000000000000000000000:1F90 00000000000000000000000000000000:0000 0A 0:0 0:0 0  0 0 444 1\n"
-	if got := listening([]byte(tcp), 8080); !slices.Equal(got, []uint64{111, 444}) {
+	if got := inState([]byte(tcp), stateListening, 8080); !slices.Equal(got, []uint64{111, 444}) {
 		t.Errorf("%v", got)
 	}
-	if got := listening([]byte(tcp), 80); len(got) != 0 {
+	if got := inState([]byte(tcp), stateListening, 80); len(got) != 0 {
 		t.Errorf("%v", got)
 	}
 }
@@ -69,5 +70,20 @@ func TestOwnershipIsForeignByDefault(t *testing.T) {
 	var v reach
 	if v != never {
 		t.Error("the zero reach is not never")
+	}
+}
+
+func TestResolvers(t *testing.T) {
+	const text = "# nameserver 192.0.2.1\nsearch example.org\nnameserver 127.0.0.53\nnameserver\tfe80::1%eth0 # x\n" +
+		"nameserver none\nnameserver\nnameserver ::ffff:169.254.169.253\nnameservers 192.0.2.2\noptions edns0"
+	var got []string
+	for _, a := range resolvers(text) {
+		got = append(got, a.String())
+	}
+	if want := []string{"127.0.0.53", "fe80::1", "169.254.169.253"}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if n := len(resolvers(strings.Repeat("nameserver 192.0.2.1\n", 1000))); n != maxResolvers {
+		t.Errorf("%d name servers are taken", n)
 	}
 }

@@ -40,7 +40,7 @@ func attrs(pairs ...string) map[string]string {
 func parsed(t *testing.T, p *learn.Proposal) *profile.Profile {
 	t.Helper()
 	text := p.Text("learned", "tool\x1b")
-	got, err := profile.Parse("/x/learned.jsonc", text, dirs, vars)
+	got, err := profile.Parse("/h/.config/keyhole/profiles/learned.jsonc", text, dirs, vars)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}
@@ -203,7 +203,7 @@ func FuzzPropose(f *testing.F) {
 		e.Sockets = []learn.Socket{{Path: path}}
 		e.Items = []learn.Item{{"create", "generic-password", attrs("service", service, "account", account, path, "v"), path}}
 		p := learn.Propose(e)
-		got, err := profile.Parse("/x/learned.jsonc", p.Text("learned", service), dirs, vars)
+		got, err := profile.Parse("/h/.config/keyhole/profiles/learned.jsonc", p.Text("learned", service), dirs, vars)
 		if err != nil {
 			return // refused as a whole: nothing is opened
 		}

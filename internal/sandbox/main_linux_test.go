@@ -48,13 +48,14 @@ type spec struct {
 	Grants                        []sandbox.Grant
 	Redirect                      map[string]string
 	Network                       sandbox.Network
+	Observe                       bool
 }
 
 func (s *spec) full() *sandbox.Spec {
 	return &sandbox.Spec{
 		Path: s.Path, Dir: s.Dir, EndpointDir: s.EndpointDir, Probe: s.Probe, Argv: s.Argv,
 		Env: append(s.Env, "SUPERVISOR="+strconv.Itoa(os.Getpid())), Protected: s.Protected,
-		Sockets: s.Sockets, Grants: s.Grants, Redirect: s.Redirect, Network: s.Network,
+		Sockets: s.Sockets, Grants: s.Grants, Redirect: s.Redirect, Network: s.Network, Observe: s.Observe,
 		Streams: sandbox.Streams{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr},
 	}
 }
@@ -112,6 +113,9 @@ func supervisor(text string) int {
 	}()
 	status, err := p.Wait()
 	<-helped
+	for _, r := range p.Refused() {
+		fmt.Fprintf(os.Stderr, "refused %s write=%v create=%v folder=%v by %s\n", r.Path, r.Write, r.Create, r.Folder, r.By)
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 98

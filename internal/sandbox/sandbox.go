@@ -10,6 +10,8 @@ import (
 	"context"
 	"errors"
 	"os"
+
+	"keyhole/internal/sandbox/observe"
 )
 
 // ErrUnsupported says that this system cannot confine a command. Its wrapping
@@ -54,6 +56,10 @@ type Spec struct {
 
 	// OnDenied hears of refused connects; it must not block. May be nil.
 	OnDenied func(Denied)
+
+	// Observe has the command traced, to learn which files it is refused. It is
+	// slow, and there is no job control.
+	Observe bool
 }
 
 // Streams are the command's standard files; nil is /dev/null.
@@ -124,6 +130,12 @@ type Status struct {
 // Wait forwards signals, keeps job control working, serves the sandbox, and
 // returns when the command has ended and every process it left has been killed.
 func (p *Process) Wait() (Status, error) { return p.impl.wait() }
+
+// Refused is one way in which a path was refused to an observed command.
+type Refused = observe.Refusal
+
+// Refused lists what was refused, after Wait; nothing unless Spec.Observe.
+func (p *Process) Refused() []Refused { return p.impl.refused() }
 
 // Kill ends every process of the sandbox.
 func (p *Process) Kill() { p.impl.kill() }

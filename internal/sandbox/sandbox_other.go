@@ -18,6 +18,8 @@ func (process) pid() int              { return 0 }
 func (process) wait() (Status, error) { return Status{}, errHere() }
 func (process) kill()                 {}
 
+func (process) refused() []Refused { return nil }
+
 func (process) help(context.Context, Helper) ([]byte, int, error) { return nil, 0, errHere() }
 
 // booting is empty as well.

@@ -13,6 +13,7 @@ import (
 
 	"keyhole/internal/sandbox/landlock"
 	"keyhole/internal/sandbox/mediate"
+	"keyhole/internal/sandbox/observe"
 	"keyhole/internal/sandbox/stage"
 )
 
@@ -156,6 +157,10 @@ func (r *run) confine(c child, s *Spec, p plan, f forced) error {
 	}
 	if s.Network.UDP {
 		spec.Flags |= stage.UDP
+	}
+	if s.Observe {
+		spec.Flags |= stage.Observed
+		r.observer.Store(observe.New())
 	}
 	if err := c.send(spec, p.rules.FD()); err != nil {
 		return err

@@ -8,10 +8,12 @@ import (
 	"os/signal"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 
+	"keyhole/internal/sandbox/observe"
 	"keyhole/internal/sandbox/proctree"
 )
 
@@ -30,6 +32,8 @@ type run struct {
 	ending bool // everything is to be killed
 
 	helpers map[int]*helper // those that have not been reaped, by process id
+
+	observer atomic.Pointer[observe.Observer] // nil: nobody is observed
 }
 
 // spawned is what supervise reports.
@@ -125,6 +129,8 @@ func (r *run) reap() {
 		case errors.Is(err, unix.EINTR):
 		case err != nil:
 			return
+		case r.observer.Load() != nil:
+			r.observed(pid, ws)
 		case ws.Stopped():
 			r.stopped(pid, ws)
 		}
@@ -164,6 +170,22 @@ func (r *run) over() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.ending
+}
+
+// observed tells the observer of a stop or an end. What it cannot let go on is
+// killed: a run that hangs learns nothing.
+func (r *run) observed(pid int, ws unix.WaitStatus) {
+	o := r.observer.Load()
+	if !ws.Stopped() {
+		o.Ended(pid)
+		return
+	}
+	if err := o.Stopped(pid, ws); err != nil {
+		r.mu.Lock()
+		r.err = fmt.Errorf("observing process %d: %w", pid, err)
+		r.mu.Unlock()
+		r.kill()
+	}
 }
 
 // stopped handles a child that stopped. A child that asked to be traced by us
@@ -240,4 +262,11 @@ func (r *run) wait() (Status, error) {
 	r.unwatch()
 	signal.Stop(r.signals)
 	return r.status, r.err
+}
+
+func (r *run) refused() []Refused {
+	if o := r.observer.Load(); o != nil {
+		return o.Refusals()
+	}
+	return nil
 }

@@ -31,6 +31,13 @@ func prctl(option, arg2, arg3 uintptr) syscall.Errno {
 	return errno
 }
 
+// traceMe lets the thread that forked us observe this one, and all that comes of
+// it.
+func traceMe() syscall.Errno {
+	_, _, errno := syscall.RawSyscall(syscall.SYS_PTRACE, syscall.PTRACE_TRACEME, 0, 0)
+	return errno
+}
+
 // restrict puts the calling thread, which is the one that calls exec, into the
 // ruleset's domain.
 func restrict(ruleset int) syscall.Errno {

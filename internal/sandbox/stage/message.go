@@ -18,6 +18,7 @@ const (
 	ForbiddenSocket // the refused name did not answer EPERM
 	NeededSocket    // the probe socket could not be reached
 	Exec
+	Observing
 )
 
 // Kind says what a message from the stage is.

@@ -24,6 +24,7 @@ const (
 	Trial                           // confine, hand over the listener, wait for the end; never exec
 	NoKillable                      // leave out WAIT_KILLABLE_RECV
 	NoCloseRange                    // mark descriptors one by one
+	Observed                        // be traced by the thread that forked us
 )
 
 // Spec is what the stage has to do.

@@ -62,6 +62,9 @@ func run() {
 	spec, ruleset := receive()
 	must(Limits, errnoOf(syscall.Setrlimit(rlimitCore, &syscall.Rlimit{})))
 	must(Descriptors, closeAtExec(spec.Flags))
+	if spec.Flags&Observed != 0 {
+		must(Observing, traceMe())
+	}
 	if spec.Flags&Trial == 0 {
 		must(Directory, errnoOf(syscall.Chdir(spec.Dir)))
 		must(ForbiddenBefore, open(spec.Closed))

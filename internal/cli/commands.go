@@ -11,6 +11,7 @@ func commands(env *Env) []*cobra.Command {
 		newDoctorCommand(env),
 		newStoreCommand(env),
 		newWatchCommand(env),
+		newLearnCommand(env),
 		newPendingCommand(env),
 		newApproveCommand(env),
 		newDenyCommand(env),

@@ -100,10 +100,12 @@ func (e *Evidence) never(p *Proposal, f File) string {
 		switch {
 		case strings.HasPrefix(f.Path, "/proc/"), strings.HasPrefix(f.Path, "/sys/"):
 			return "it belongs to the kernel or to another program"
-		case f.Path == "/tmp" || strings.HasPrefix(f.Path, "/tmp/") || strings.HasPrefix(f.Path, "/var/tmp/"):
-			return "it is in the folder for temporary files of all programs; a run has its own in TMPDIR"
 		case f.Path == e.Home || f.Path == "/":
 			return "it holds everything"
+		case strings.HasPrefix(f.Path, e.Home+"/"):
+			return ""
+		case f.Path == "/tmp" || strings.HasPrefix(f.Path, "/tmp/") || strings.HasPrefix(f.Path, "/var/tmp/"):
+			return "it is in the folder for temporary files of all programs; a run has its own in TMPDIR"
 		}
 		return ""
 	}

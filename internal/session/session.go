@@ -48,6 +48,7 @@ type Config struct {
 
 	Store StoreConfig
 	Ask   AskConfig
+	Learn *Learned // filled with what was refused; nil: the command is not observed
 
 	// Unconfined starts the command without a sandbox: only the demo asks for
 	// it, and says so in every line.
@@ -215,6 +216,12 @@ func (r *run) serve(ctx context.Context) (Result, error) {
 	}
 	if err != nil {
 		return Result{}, fmt.Errorf("waiting for command: %w", err)
+	}
+	if r.cfg.Learn != nil {
+		if err := r.broker.Close(); err != nil { // writes what it has noted
+			return Result{}, fmt.Errorf("recording what was refused: %w", err)
+		}
+		r.learn(ctx, child)
 	}
 	r.recordEnd(status)
 	return Result{Code: status.Code}, nil

@@ -107,6 +107,9 @@ func (r *run) spec(path string, env []string) *sandbox.Spec {
 			Loopback: cfg.Profile.Network.Loopback,
 		},
 	}
+	if cfg.Learn != nil {
+		s.Observe, s.OnDenied = true, cfg.Learn.denied
+	}
 	// A program that ignores the environment and goes to the usual places
 	// finds the endpoint there.
 	s.Redirect[fmt.Sprintf("/run/user/%d/bus", cfg.UID)] = bus

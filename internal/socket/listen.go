@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"keyhole/internal/rawsock"
 )
 
 // Listen makes the endpoint's socket, mode 0600 in a folder of mode 0700. It
@@ -50,8 +52,8 @@ func Listen(path string) (*net.UnixListener, error) {
 // has no room, and the first read closes its own.
 type Reader struct {
 	nc   *net.UnixConn
+	rest *rawsock.Conn // nil before the first read
 	pid  int
-	past bool
 }
 
 // NewReader reads from nc, which was accepted from a listener of Listen.
@@ -63,10 +65,13 @@ func (r *Reader) PID() int { return r.pid }
 
 // Read reads like the connection itself.
 func (r *Reader) Read(p []byte) (int, error) {
-	if r.past {
-		return r.nc.Read(p)
+	if r.rest != nil {
+		return r.rest.Read(p)
 	}
-	r.past = true
+	var err error
+	if r.rest, err = rawsock.New(r.nc); err != nil {
+		return 0, err
+	}
 	n, pid, err := readWriter(r.nc, p)
 	r.pid = pid
 	return n, err

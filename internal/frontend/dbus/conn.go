@@ -12,6 +12,7 @@ import (
 
 	"keyhole/internal/peer"
 	"keyhole/internal/policy"
+	"keyhole/internal/rawsock"
 	"keyhole/internal/socket"
 )
 
@@ -40,6 +41,7 @@ type conn struct {
 	made     uint64 // sessions and prompts so far, to number them
 
 	wmu    sync.Mutex // guards writing and the following
+	out    *rawsock.Conn
 	wbuf   []byte
 	serial uint32
 	until  time.Time // the deadline of writing
@@ -63,10 +65,16 @@ func (s *Server) Serve(ctx context.Context, l *net.UnixListener) error {
 
 // serve is the life of one connection.
 func (s *Server) serve(ctx context.Context, nc *net.UnixConn) {
+	out, err := rawsock.New(nc)
+	if err != nil {
+		s.log.Warn("turning a connection away", "err", errors.Join(err, nc.Close()))
+		return
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	c := &conn{
 		srv:      s,
 		nc:       nc,
+		out:      out,
 		ctx:      ctx,
 		first:    socket.NewReader(nc),
 		sessions: make(map[string]*session),
@@ -242,7 +250,7 @@ func (c *conn) write(m *message) error {
 	defer clear(buf)
 	err := c.allowLocked()
 	if err == nil {
-		_, err = c.nc.Write(buf)
+		_, err = c.out.Write(buf)
 	}
 	if err != nil {
 		c.cut()

@@ -8,10 +8,11 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/godbus/dbus/v5"
+
+	"keyhole/internal/rawsock"
 )
 
 const (
@@ -29,7 +30,8 @@ var errGone = errors.New("the connection to the bus has ended")
 // hands others what is theirs. A goroutine that read for all would have to wake
 // up for each reply, and then wake who waits for it.
 type bus struct {
-	nc   *net.UnixConn
+	nc   *net.UnixConn // to close, and for deadlines
+	io   *rawsock.Conn
 	turn chan struct{}  // holds one token: who has it reads
 	in   inbox          // used by who has the turn
 	took func(*message) // gets signals, from who has the turn; must not wait
@@ -82,14 +84,18 @@ func (r reply) Store(results ...any) error {
 	return dbus.Store(body, results...)
 }
 
-func newBus(nc *net.UnixConn, took func(*message)) *bus {
+func newBus(nc *net.UnixConn, took func(*message)) (*bus, error) {
+	io, err := rawsock.New(nc)
+	if err != nil {
+		return nil, err
+	}
 	c := &bus{
-		nc: nc, took: took, turn: make(chan struct{}, 1), pending: make(map[uint32]place), gone: make(chan struct{}),
-		in: inbox{src: nc, buf: make([]byte, readAhead)},
+		nc: nc, io: io, took: took, turn: make(chan struct{}, 1), pending: make(map[uint32]place), gone: make(chan struct{}),
+		in: inbox{src: io, buf: make([]byte, readAhead)},
 	}
 	c.turn <- struct{}{}
 	c.idle = time.AfterFunc(idleAfter, c.watch)
-	return c
+	return c, nil
 }
 
 // exchange sends requests in one write, so that they arrive back to back in
@@ -185,7 +191,7 @@ func (c *bus) send(encode func([]byte) ([]byte, error)) error {
 		}
 		c.renewed = now
 	}
-	if _, err := c.nc.Write(out); err != nil {
+	if _, err := c.io.Write(out); err != nil {
 		c.end(err)
 		return err
 	}
@@ -381,7 +387,7 @@ func (c *bus) close() error {
 
 // inbox splits what comes into messages. What was handed out is overwritten.
 type inbox struct {
-	src  *net.UnixConn
+	src  *rawsock.Conn
 	buf  []byte
 	r, w int // buf[r:w] is read and not yet handed out
 
@@ -468,27 +474,10 @@ func (i *inbox) poll() error {
 	if i.part != nil || i.w == len(i.buf) {
 		return nil
 	}
-	raw, err := i.src.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var n int
-	var readErr error
-	err = raw.Read(func(fd uintptr) bool {
-		n, readErr = syscall.Read(int(fd), i.buf[i.w:])
-		return true
-	})
-	i.w += max(n, 0)
-	switch {
-	case errors.Is(err, os.ErrDeadlineExceeded): // an interruption that came late
+	n, err := i.src.Poll(i.buf[i.w:])
+	i.w += n
+	if errors.Is(err, os.ErrDeadlineExceeded) { // an interruption that came late
 		return nil
-	case err != nil:
-		return err
-	case readErr == syscall.EAGAIN, readErr == syscall.EINTR:
-		return nil
-	case n == 0 && readErr == nil:
-		return io.EOF
-	default:
-		return readErr
 	}
+	return err
 }

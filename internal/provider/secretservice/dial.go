@@ -42,7 +42,10 @@ func dial(ctx context.Context, addrs []address, took func(*message)) (*bus, erro
 	if !ok {
 		return nil, errors.Join(fmt.Errorf("internal error: a bus over %T", sock), sock.Close())
 	}
-	c := newBus(nc, took)
+	c, err := newBus(nc, took)
+	if err != nil {
+		return nil, errors.Join(err, nc.Close())
+	}
 	stop := context.AfterFunc(ctx, func() { c.end(ctx.Err()) })
 	defer stop()
 	err = c.authenticate()
@@ -63,7 +66,7 @@ func (c *bus) authenticate() error {
 	<-c.turn
 	defer func() { c.turn <- struct{}{} }()
 	uid := hex.EncodeToString([]byte(strconv.Itoa(os.Geteuid())))
-	if _, err := io.WriteString(c.nc, "\x00AUTH EXTERNAL "+uid+"\r\n"); err != nil {
+	if _, err := io.WriteString(c.io, "\x00AUTH EXTERNAL "+uid+"\r\n"); err != nil {
 		return err
 	}
 	line, err := c.in.line()
@@ -73,6 +76,6 @@ func (c *bus) authenticate() error {
 	if !strings.HasPrefix(line, "OK ") {
 		return odd("the bus does not take this user")
 	}
-	_, err = io.WriteString(c.nc, "BEGIN\r\n")
+	_, err = io.WriteString(c.io, "BEGIN\r\n")
 	return err
 }

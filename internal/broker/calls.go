@@ -33,6 +33,7 @@ type calls struct {
 	here  bool // p is punctual
 	log   *slog.Logger
 	slots chan struct{}
+	share *share
 
 	dialog    chan struct{} // holds one token: one dialog of the store at a time
 	dismissed time.Time     // when a dialog was last dismissed; guarded by the token
@@ -40,7 +41,8 @@ type calls struct {
 
 func newCalls(p Provider, log *slog.Logger) *calls {
 	_, punctual := p.(Punctual)
-	return &calls{p: p, log: log, here: punctual, slots: make(chan struct{}, callsAtOnce), dialog: make(chan struct{}, 1)}
+	return &calls{p: p, log: log, here: punctual, slots: make(chan struct{}, callsAtOnce), share: newShare(),
+		dialog: make(chan struct{}, 1)}
 }
 
 // do runs f within the cap and the deadline and returns at the deadline even if
@@ -52,14 +54,16 @@ func do[T any](ctx context.Context, c *calls, limit time.Duration, f func(contex
 		err error
 	}
 	ch := make(chan result, 1)
-	if err := c.enter(ctx); err != nil {
+	// While a person is waited for the store does not work.
+	works := limit == callTime
+	if err := c.enter(ctx, works); err != nil {
 		cancel()
 		var zero T
 		return zero, err
 	}
 	go func() {
 		defer cancel()
-		defer c.leave()
+		defer c.leave(works)
 		v, err := guarded(ctx, c, f)
 		ch <- result{v, err}
 	}()
@@ -94,10 +98,10 @@ func read[T any](ctx context.Context, c *calls, f func(context.Context) (T, erro
 	var zero T
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
-	if err := c.enter(ctx); err != nil {
+	if err := c.enter(ctx, true); err != nil {
 		return zero, err
 	}
-	defer c.leave()
+	defer c.leave(true)
 	v, err := guarded(ctx, c, f)
 	if err != nil && ctx.Err() != nil {
 		return zero, errLate
@@ -105,17 +109,33 @@ func read[T any](ctx context.Context, c *calls, f func(context.Context) (T, erro
 	return v, c.known(err)
 }
 
-// enter waits for one of the slots, which leave gives back.
-func (c *calls) enter(ctx context.Context) error {
+// enter waits for one of the slots and, if the store will work, for the run's
+// share of it; leave gives both back.
+func (c *calls) enter(ctx context.Context, works bool) error {
+	if works {
+		if err := c.share.enter(ctx); err != nil {
+			return errFull
+		}
+	}
 	select {
 	case c.slots <- struct{}{}:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("%w: too many requests are waiting for it", secret.ErrUnavailable)
+		if works {
+			c.share.leave()
+		}
+		return errFull
 	}
 }
 
-func (c *calls) leave() { <-c.slots }
+var errFull = fmt.Errorf("%w: too many requests are waiting for it", secret.ErrUnavailable)
+
+func (c *calls) leave(works bool) {
+	<-c.slots
+	if works {
+		c.share.leave()
+	}
+}
 
 // guarded makes an error of a provider's panic.
 func guarded[T any](ctx context.Context, c *calls, f func(context.Context) (T, error)) (v T, err error) {

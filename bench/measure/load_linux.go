@@ -46,8 +46,6 @@ func (b *bench) loadOnce(s *section) error {
 	if err := b.supervisor(s, t.inside); err != nil {
 		return err
 	}
-	// The limit of requests at the endpoint acts in the second and not in the
-	// first: so few are made there that they count as a burst.
 	for _, m := range []struct {
 		what   string
 		budget float64
@@ -69,10 +67,9 @@ func (b *bench) loadOnce(s *section) error {
 		row.base, row.own = perSecond(median(r[0])), perSecond(median(r[1]))
 		s.row(row)
 	}
-	s.say("All connections of a run together may make a limited number of requests a second, so that a confined program cannot keep " +
-		"the user's keyring busy; beyond a burst, requests wait. A search with its secret counts as two. Where the second row is well " +
-		"below the first, that limit is the reason. The rest is the work of the store, which is asked three times for each pair " +
-		"instead of twice, and of reading and judging every message on the way, on the same cores.")
+	s.say("A run may keep the store at work for ten seconds at once and for half of the time in the long run, so that a confined program " +
+		"cannot have the user's keyring to itself; beyond that, requests wait. What is measured here stays within the ten seconds. The " +
+		"keyring does one thing after the other and is asked three times for each pair instead of twice: that is most of the difference.")
 	return t.stop()
 }
 

@@ -34,7 +34,7 @@ func arrows() map[string][]string {
 
 		// Outside.
 		"internal/cli": {"internal/session", "internal/profile", "internal/policy", "internal/audit",
-			"internal/control", "internal/approval", "internal/watch", "internal/learn", "internal/sandbox", "internal/secret", "internal/shim"},
+			"internal/control", "internal/approval", "internal/watch", "internal/learn", "internal/sandbox", "internal/secret", "internal/shim/...", "internal/wire"},
 		"internal/learn": {},
 		"internal/watch": {"internal/approval", "internal/audit", "internal/control", "internal/policy", "internal/secret"},
 		"internal/session": {"internal/sandbox", "internal/profile", "internal/frontend/...", "internal/broker",

@@ -28,12 +28,19 @@ func exposures() map[string]int {
 		"internal/provider/secretservice/session.go encode": 2,
 		"internal/secret/value.go Len":                      1,
 		"internal/secret/value.go Clone":                    1,
+		"internal/secret/value.go Equal":                    2,
 		"internal/session/storekey.go GenerateIdentity":     1,
 		"internal/session/storekey.go NewKey":               2,
 		"internal/session/storekey.go readPassphrase":       1,
 		"internal/shim/security/find.go dumpItem":           1,
 		"internal/shim/security/find.go find":               2,
 		"internal/wire/codec.go value":                      1,
+
+		"internal/shim/dockercredential/dockercredential.go give":   1,
+		"internal/shim/get/get.go Run":                              1,
+		"internal/shim/gitcredential/gitcredential.go samePassword": 2,
+		"internal/shim/gitcredential/protocol.go answer":            1,
+		"internal/shim/gitcredential/protocol.go kept":              2,
 	}
 }
 

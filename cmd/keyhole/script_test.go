@@ -9,10 +9,16 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"keyhole/internal/shim"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"keyhole": main, "lacking": lacking, "peeper": peeper, "plainclient": plainclient})
+	commands := map[string]func(){"keyhole": main, "lacking": lacking, "peeper": peeper, "plainclient": plainclient}
+	for _, name := range shim.Links() {
+		commands[name] = main
+	}
+	testscript.Main(m, commands)
 }
 
 // TestScripts runs each script of testdata/script with a home of its own and

@@ -15,6 +15,7 @@ func commands(env *Env) []*cobra.Command {
 		newPendingCommand(env),
 		newApproveCommand(env),
 		newDenyCommand(env),
+		newGetCommand(env),
 		newLogCommand(env),
 		newVersionCommand(env),
 		newManCommand(env),

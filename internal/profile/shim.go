@@ -5,6 +5,12 @@ import (
 	"slices"
 )
 
+// Shims that need more of a run than to come first in PATH.
+const (
+	GitShim    = "git-credential-keyhole"
+	DockerShim = "docker-credential-keyhole"
+)
+
 // shim is a program of keyhole's own that a run can put in front of the system's.
 type shim struct {
 	name  string
@@ -14,6 +20,9 @@ type shim struct {
 func shims() []shim {
 	return []shim{
 		{"security", []string{"/usr/bin/security"}},
+		{GitShim, nil},
+		{DockerShim, nil},
+		{"keyhole", nil},
 	}
 }
 

@@ -1,6 +1,7 @@
 package secret
 
 import (
+	"crypto/subtle"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -68,6 +69,14 @@ func (v Value) Expose() []byte {
 
 // Len is the number of bytes.
 func (v Value) Len() int { return len(v.Expose()) }
+
+// Equal tells whether both hold the same bytes.
+func (v Value) Equal(w Value) bool {
+	same := subtle.ConstantTimeCompare(v.Expose(), w.Expose()) == 1
+	runtime.KeepAlive(v.cell)
+	runtime.KeepAlive(w.cell)
+	return same
+}
 
 // Wipe overwrites the bytes and gives their memory back. Every copy of v is empty
 // afterwards.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"keyhole/internal/frontend/env"
@@ -56,6 +57,9 @@ func (r *run) environment(ctx context.Context) ([]string, error) {
 	return out, nil
 }
 
+// gitSettings is how many settings own gives git.
+const gitSettings = 1
+
 // own is what keyhole sets in every run. The bus address is set even when
 // nothing is granted: without one, programs start a bus and a keyring of their
 // own. The empty git helper resets the list, so that no helper of the user's
@@ -66,7 +70,7 @@ func (r *run) own() map[string]string {
 		"XDG_RUNTIME_DIR":          r.dir.runtime(),
 		"TMPDIR":                   r.dir.tmp,
 		"GIT_TERMINAL_PROMPT":      "0",
-		"GIT_CONFIG_COUNT":         "1",
+		"GIT_CONFIG_COUNT":         strconv.Itoa(gitSettings),
 		"GIT_CONFIG_KEY_0":         "credential.helper",
 		"GIT_CONFIG_VALUE_0":       "",
 		sessionVar:                 r.id,

@@ -175,6 +175,9 @@ func (r *run) makeFiles() (err error) {
 	if r.shims, err = makeShims(r.dir, r.cfg.Executable, r.cfg.Profile.Shims); err != nil {
 		return fmt.Errorf("making shims: %w", err)
 	}
+	if err := r.shims.makeTools(r.dir, r.cfg.Profile.Rules); err != nil {
+		return fmt.Errorf("making shims: %w", err)
+	}
 	if err := r.dir.makeKeychain(r.cfg.Vars.Home, r.cfg.Profile.Shims); err != nil {
 		return fmt.Errorf("making shims: %w", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -25,6 +26,8 @@ type shims struct {
 
 // commonPath is searched after the links when the command would have no PATH.
 const commonPath = "/usr/local/bin:/usr/bin:/bin"
+
+func (s *shims) has(name string) bool { return slices.Contains(s.names, name) }
 
 // makeShims makes both folders in dir, or nothing when no shim is asked for.
 func makeShims(dir *runDir, program string, names []string) (shims, error) {
@@ -99,6 +102,7 @@ func (s *shims) setEnvironment(vars map[string]string) {
 	if len(s.names) == 0 {
 		return
 	}
+	s.setTools(vars)
 	path := vars["PATH"]
 	if path == "" {
 		path = commonPath

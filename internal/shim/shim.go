@@ -10,7 +10,10 @@ import (
 	"path/filepath"
 	"slices"
 
+	"keyhole/internal/shim/asker"
 	"keyhole/internal/shim/attempt"
+	"keyhole/internal/shim/dockercredential"
+	"keyhole/internal/shim/gitcredential"
 	"keyhole/internal/shim/security"
 )
 
@@ -21,7 +24,9 @@ type Streams struct {
 }
 
 // Links are the names of the shims that a run can link to this program.
-func Links() []string { return []string{"security"} }
+func Links() []string {
+	return []string{"security", "git-credential-keyhole", "docker-credential-keyhole"}
+}
 
 // Linked tells whether a program called by this name is to be a shim.
 func Linked(name string) bool { return slices.Contains(Links(), name) }
@@ -33,7 +38,12 @@ func Run(s Streams, args []string) int {
 		fmt.Fprintln(s.Err, "keyhole: shim: no name given")
 		return 2
 	}
+	env := asker.Env{Argv0: args[0], In: s.In, Out: s.Out, Err: s.Err, Getenv: os.Getenv}
 	switch filepath.Base(args[0]) {
+	case "git-credential-keyhole":
+		return gitcredential.Run(env, args[1:])
+	case "docker-credential-keyhole":
+		return dockercredential.Run(env, args[1:])
 	case "attempt":
 		return attempt.Run(s.In, s.Out, s.Err, args[1:])
 	case "security":

@@ -7,8 +7,6 @@ package env
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
@@ -65,7 +63,7 @@ func value(ctx context.Context, b *broker.Broker, who policy.Principal, w Want) 
 func text(b []byte, decode string) (string, error) {
 	if decode != "none" {
 		var err error
-		if b, err = undoPrefix(b); err != nil {
+		if b, err = secret.UndoGoKeyring(b); err != nil {
 			return "", err
 		}
 	}
@@ -73,23 +71,4 @@ func text(b []byte, decode string) (string, error) {
 		return "", errors.New("the value holds a NUL byte, which a variable cannot")
 	}
 	return string(b), nil
-}
-
-func undoPrefix(b []byte) ([]byte, error) {
-	if rest, ok := bytes.CutPrefix(b, []byte("go-keyring-base64:")); ok {
-		out := make([]byte, base64.StdEncoding.DecodedLen(len(rest)))
-		n, err := base64.StdEncoding.Decode(out, rest)
-		if err != nil {
-			return nil, errors.New("the value has go-keyring's base64 prefix and is not base64")
-		}
-		return out[:n], nil
-	}
-	if rest, ok := bytes.CutPrefix(b, []byte("go-keyring-encoded:")); ok {
-		out := make([]byte, hex.DecodedLen(len(rest)))
-		if _, err := hex.Decode(out, rest); err != nil {
-			return nil, errors.New("the value has go-keyring's hex prefix and is not hex")
-		}
-		return out, nil
-	}
-	return b, nil
 }

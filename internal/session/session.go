@@ -56,7 +56,7 @@ type Config struct {
 
 	UID    int
 	Log    *slog.Logger // what clients must not see; nil: discarded
-	Notice func(string) // one line for the person, before the command starts; nil: none
+	Notice func(string) // one line for the person, before the command starts or after it has ended; nil: none
 }
 
 // StoreConfig says which store serves a run.
@@ -93,6 +93,7 @@ type run struct {
 	id       string
 	dir      *runDir
 	shims    shims
+	later    later
 	log      *audit.Log
 	recorder *audit.Recorder
 	store    *store
@@ -172,6 +173,7 @@ func (r *run) makeFiles() (err error) {
 		}
 		r.sockets = append(r.sockets, l)
 	}
+	r.later = lookAtLater(r.cfg.Vars.Workspace, r.cfg.Executable)
 	if r.shims, err = makeShims(r.dir, r.cfg.Executable, r.cfg.Profile.Shims); err != nil {
 		return fmt.Errorf("making shims: %w", err)
 	}
@@ -227,6 +229,9 @@ func (r *run) serve(ctx context.Context) (Result, error) {
 		r.learn(ctx, child)
 	}
 	r.recordEnd(status)
+	if line := r.later.report(); line != "" {
+		r.cfg.Notice(line)
+	}
 	return Result{Code: status.Code}, nil
 }
 

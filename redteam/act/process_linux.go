@@ -32,13 +32,7 @@ func child(attr *syscall.SysProcAttr, stdin *os.File, argv ...string) error {
 
 // ownListener puts a filter that allows all, with a listener, in front of ours.
 func ownListener([]string) (string, error) {
-	runtime.LockOSThread() // and never unlock: the filter stays on this thread
-	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
-		return "", err
-	}
-	code := []unix.SockFilter{{Code: unix.BPF_RET, K: unix.SECCOMP_RET_ALLOW}}
-	prog := unix.SockFprog{Len: 1, Filter: &code[0]}
-	return "", call(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_NEW_LISTENER, at(&prog))
+	return "", onThread(func() error { return ownFilter(unix.SECCOMP_FILTER_FLAG_NEW_LISTENER) })
 }
 
 func int80Getpid([]string) (string, error) {
@@ -52,9 +46,6 @@ func int80Getpid([]string) (string, error) {
 // typeInto types into a terminal of its own making, by a child whose
 // controlling terminal it is.
 func typeInto(a []string) (string, error) {
-	if len(a) > 0 && a[0] == "here" {
-		return "", nil
-	}
 	p, tty, err := pty.Open()
 	if err != nil {
 		return "", err
@@ -65,7 +56,7 @@ func typeInto(a []string) (string, error) {
 	}
 	c := exec.Command(exe)
 	c.Env = append(os.Environ(), Environment+"=1")
-	c.Stdin = strings.NewReader("typehere " + a[0] + "\n")
+	c.Stdin = strings.NewReader("typehere " + strings.Join(a, " ") + "\n")
 	c.ExtraFiles = []*os.File{tty}
 	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 3}
 	out, err := c.Output()
@@ -77,8 +68,14 @@ func typeHere(a []string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	tty := 3
+	if len(a) > 1 { // by the name that every program knows
+		if tty, err = unix.Open("/dev/tty", unix.O_RDWR|unix.O_CLOEXEC, 0); err != nil {
+			return "", err
+		}
+	}
 	letter := byte('x')
-	return "", call(unix.SYS_IOCTL, 3, uintptr(high)|unix.TIOCSTI, at(&letter))
+	return "", call(unix.SYS_IOCTL, uintptr(tty), uintptr(high)|unix.TIOCSTI, at(&letter))
 }
 
 func processActs() map[string]act {
@@ -113,10 +110,16 @@ func processActs() map[string]act {
 		"ptrace": func(a []string) (string, error) {
 			runtime.LockOSThread()
 			defer runtime.UnlockOSThread()
-			if err := call(unix.SYS_PTRACE, unix.PTRACE_SEIZE, uintptr(number(a[0])), 0, 0); err != nil {
+			pid := number(a[0])
+			if err := call(unix.SYS_PTRACE, unix.PTRACE_SEIZE, uintptr(pid), 0, 0); err != nil {
 				return "", err
 			}
-			return "", nil
+			err := call(unix.SYS_PTRACE, unix.PTRACE_INTERRUPT, uintptr(pid), 0, 0)
+			if err == nil {
+				var ws unix.WaitStatus
+				_, err = unix.Wait4(pid, &ws, unix.WALL, nil)
+			}
+			return "", errors.Join(err, unix.PtraceDetach(pid))
 		},
 		"vmread": func(a []string) (string, error) {
 			var b [8]byte

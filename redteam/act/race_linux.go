@@ -31,7 +31,7 @@ func raceActs() map[string]act {
 	}
 }
 
-// tally counts connects by what answered: E is keyhole's endpoint, B the bus.
+// tally counts connects by what answered: E or A may be reached, B is the bus.
 type tally struct{ endpoint, bus, refused, other int }
 
 func (t *tally) add(fd int, err error) {
@@ -40,7 +40,7 @@ func (t *tally) add(fd int, err error) {
 		_, err = unix.Read(fd, b[:])
 	}
 	switch {
-	case b[0] == 'E':
+	case b[0] == 'E' || b[0] == 'A':
 		t.endpoint++
 	case b[0] == 'B':
 		t.bus++
@@ -52,7 +52,7 @@ func (t *tally) add(fd int, err error) {
 }
 
 // both reports whether the race has gone both ways.
-func (t *tally) both() bool { return t.endpoint+t.other > 0 && t.bus+t.refused > 0 }
+func (t *tally) both() bool { return t.endpoint > 0 && t.bus+t.refused > 0 }
 
 // more says whether a race goes on: at least rounds, and on a busy machine until
 // it has gone both ways.

@@ -3,8 +3,8 @@ package act
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"net"
-	"net/netip"
 	"runtime"
 	"strings"
 	"unsafe"
@@ -21,6 +21,9 @@ func unixConnect(kind int, path string) (string, error) {
 		return "", err
 	}
 	defer func() { err = errors.Join(err, unix.Close(fd)) }()
+	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 5}); err != nil {
+		return "", err
+	}
 	if err := rawConnect(fd, rawUnix(path)); err != nil {
 		return "", err
 	}
@@ -64,21 +67,69 @@ func socketActs() map[string]act {
 		"long": func(a []string) (string, error) { // 108 bytes, no NUL
 			return unixConnect(unix.SOCK_STREAM, strings.Repeat("/", 108-len(a[0]))+a[0])
 		},
-		"dgram": func(a []string) (string, error) {
-			fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM, 0)
+		"rawunix":     mk(unix.AF_UNIX, unix.SOCK_RAW, 0),
+		"dgramsocket": mk(unix.AF_UNIX, unix.SOCK_DGRAM, 0),
+		"reach": func(a []string) (string, error) { // connects, and waits for no answer
+			fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 			if err != nil {
 				return "", err
 			}
-			return "", errors.Join(unix.Sendto(fd, []byte("x"), 0, &unix.SockaddrUnix{Name: a[0]}), unix.Close(fd))
+			return "", errors.Join(rawConnect(fd, rawUnix(a[0])), unix.Close(fd))
 		},
-		"dgrampair": func(a []string) (string, error) {
-			p, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_DGRAM, 0)
+		"unixfrom": func(a []string) (string, error) {
+			return inFolder(a[0], func() (string, error) { return unixConnect(unix.SOCK_STREAM, a[1]) })
+		},
+		"pathfd": func(a []string) (string, error) { // by a descriptor that opens nothing
+			fd, err := unix.Open(a[0], unix.O_PATH|unix.O_CLOEXEC, 0)
 			if err != nil {
 				return "", err
 			}
-			return "", unix.Sendto(p[0], []byte("x"), 0, &unix.SockaddrUnix{Name: a[0]})
+			defer func() { err = errors.Join(err, unix.Close(fd)) }()
+			return unixConnect(unix.SOCK_STREAM, fmt.Sprintf("/proc/self/fd/%d", fd))
 		},
-		"rawunix": mk(unix.AF_UNIX, unix.SOCK_RAW, 0),
+		"anyfd": func([]string) (string, error) { // whatever the low numbers mean to the one who connects
+			reached := 0
+			for n := range 40 {
+				if fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0); err == nil {
+					if rawConnect(fd, rawUnix(fmt.Sprintf("/proc/self/fd/%d", n))) == nil {
+						reached++
+					}
+					if err := unix.Close(fd); err != nil {
+						return "", err
+					}
+				}
+			}
+			return fmt.Sprint(reached), nil
+		},
+		"families": func([]string) (string, error) { // which can be made besides the usual four
+			var can []string
+			for f := 3; f < 46; f++ {
+				if f == unix.AF_INET6 || f == unix.AF_NETLINK {
+					continue
+				}
+				for _, kind := range []int{unix.SOCK_STREAM, unix.SOCK_DGRAM, unix.SOCK_RAW, unix.SOCK_SEQPACKET} {
+					if fd, err := unix.Socket(f, kind|unix.SOCK_CLOEXEC, 0); err == nil {
+						can = append(can, fmt.Sprint(f))
+						if err := unix.Close(fd); err != nil {
+							return "", err
+						}
+						break
+					}
+				}
+			}
+			if len(can) == 0 {
+				return "none", nil
+			}
+			return strings.Join(can, " "), nil
+		},
+		"sendto": func(a []string) (string, error) { // a stream socket that was never connected
+			fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+			if err != nil {
+				return "", err
+			}
+			return "", errors.Join(unix.Sendto(fd, []byte("x"), unix.MSG_NOSIGNAL, &unix.SockaddrUnix{Name: a[0]}), unix.Close(fd))
+		},
+		"passfd": func(a []string) (string, error) { return busDescriptors(a[0]) },
 		"pair": func([]string) (string, error) {
 			_, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
 			return "", err
@@ -101,72 +152,4 @@ func socketActs() map[string]act {
 			return "", errors.Join(err, l.Close())
 		},
 	}
-}
-
-func inetActs() map[string]act {
-	return map[string]act{
-		"tcp": func(a []string) (string, error) {
-			to, err := netip.ParseAddrPort(a[0])
-			if err != nil {
-				return "", err
-			}
-			return "", tcpConnect(to, 0)
-		},
-		"nonblock": func(a []string) (string, error) {
-			to, err := netip.ParseAddrPort(a[0])
-			if err != nil {
-				return "", err
-			}
-			return "", tcpConnect(to, unix.SOCK_NONBLOCK)
-		},
-		"owntcp": func([]string) (string, error) {
-			l, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				return "", err
-			}
-			c, err := net.Dial("tcp", l.Addr().String())
-			if err == nil {
-				err = c.Close()
-			}
-			return "", errors.Join(err, l.Close())
-		},
-		"fastopen": func(a []string) (string, error) {
-			to, err := netip.ParseAddrPort(a[0])
-			if err != nil {
-				return "", err
-			}
-			fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
-			if err != nil {
-				return "", err
-			}
-			return "", unix.Sendto(fd, []byte("x"), unix.MSG_FASTOPEN, &unix.SockaddrInet4{Port: int(to.Port()), Addr: to.Addr().As4()})
-		},
-		"lookup": func(a []string) (string, error) {
-			_, err := net.LookupPort("tcp", a[0])
-			return "", err
-		},
-		"unconnect": func(a []string) (string, error) { // AF_UNSPEC on a UDP socket
-			fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0)
-			if err != nil {
-				return "", err
-			}
-			return "", rawConnect(fd, make([]byte, 16))
-		},
-	}
-}
-
-func tcpConnect(to netip.AddrPort, flags int) error {
-	family := unix.AF_INET
-	var sa unix.Sockaddr
-	if to.Addr().Is4() {
-		sa = &unix.SockaddrInet4{Port: int(to.Port()), Addr: to.Addr().As4()}
-	} else {
-		family = unix.AF_INET6
-		sa = &unix.SockaddrInet6{Port: int(to.Port()), Addr: to.Addr().As16()}
-	}
-	fd, err := unix.Socket(family, unix.SOCK_STREAM|flags, 0)
-	if err != nil {
-		return err
-	}
-	return errors.Join(unix.Connect(fd, sa), unix.Close(fd))
 }

@@ -1,0 +1,128 @@
+package session
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"keyhole/internal/secret"
+)
+
+// laterFiles are places in a workspace whose content is executed by the person's
+// own programs later, outside: by git, editors, shells that enter the folder,
+// agents, builds and tests. A command that may write the workspace may write
+// them, and a name that ends in /* stands for each file of a folder. The list
+// can only hold the best known ones.
+func laterFiles() []string {
+	return strings.Fields(`
+		.git/hooks/* .git/config .git/info/attributes .gitattributes .gitmodules .husky/* .pre-commit-config.yaml
+		.vscode/tasks.json .vscode/settings.json .vscode/launch.json .idea/workspace.xml .idea/runConfigurations/*
+		.devcontainer/devcontainer.json .devcontainer.json
+		.envrc .env .mise.toml mise.toml .tool-versions .nvmrc
+		.mcp.json .claude/settings.json .claude/settings.local.json .claude/hooks/* .codex/config.toml
+		.gemini/settings.json .cursor/mcp.json .cursor/hooks.json .opencode.json opencode.json opencode.jsonc
+		package.json .npmrc .yarnrc.yml .yarnrc.cjs bunfig.toml
+		Makefile makefile GNUmakefile justfile Justfile Taskfile.yml Rakefile CMakeLists.txt build.sh
+		conftest.py setup.py pyproject.toml tox.ini noxfile.py sitecustomize.py
+		build.rs .cargo/config.toml .cargo/config build.gradle build.gradle.kts gradlew pom.xml mvnw
+		Dockerfile docker-compose.yml compose.yaml Vagrantfile
+		.github/workflows/* .gitlab-ci.yml flake.nix shell.nix default.nix`)
+}
+
+const (
+	maxLaterFolder = 256 // files of one folder that are looked at
+	maxLaterNames  = 12  // names in the line at the end
+)
+
+// version is what changes when a file does. The time of its last change, unlike
+// that of its last writing, is not the owner's to set.
+type version struct {
+	inode  uint64
+	size   int64
+	change int64
+}
+
+// later is what the workspace held of such files when the run began. keyhole's
+// own program is one, when it lies there.
+type later struct {
+	workspace, program string
+	before             map[string]version
+}
+
+func lookAtLater(workspace, program string) later {
+	l := later{workspace: workspace, program: program}
+	l.before = l.versions()
+	return l
+}
+
+func (l *later) versions() map[string]version {
+	found := map[string]version{}
+	look := func(name string) {
+		fi, err := os.Lstat(filepath.Join(l.workspace, name))
+		if err != nil || fi.IsDir() {
+			return
+		}
+		if st, ok := fi.Sys().(*syscall.Stat_t); ok {
+			found[name] = version{st.Ino, fi.Size(), changeTime(st)}
+		}
+	}
+	if name, err := filepath.Rel(l.workspace, l.program); err == nil && filepath.IsLocal(name) {
+		look(name)
+	}
+	for _, name := range laterFiles() {
+		folder, all := strings.CutSuffix(name, "/*")
+		if !all {
+			look(name)
+			continue
+		}
+		for _, in := range namesIn(filepath.Join(l.workspace, folder)) {
+			look(folder + "/" + in)
+		}
+	}
+	return found
+}
+
+// namesIn lists a folder as far as it is looked at; none when it cannot be read.
+func namesIn(folder string) []string {
+	f, err := os.Open(folder)
+	if err != nil {
+		return nil
+	}
+	names, err := f.Readdirnames(maxLaterFolder)
+	if f.Close() != nil || err != nil {
+		return nil
+	}
+	return names
+}
+
+// changed lists what is new or different now, in order.
+func (l *later) changed() []string {
+	var names []string
+	for name, now := range l.versions() {
+		if was, ok := l.before[name]; !ok || was != now {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// report is one line for the person, or empty.
+func (l *later) report() string {
+	names := l.changed()
+	if len(names) == 0 {
+		return ""
+	}
+	more := ""
+	if len(names) > maxLaterNames {
+		more = fmt.Sprintf(" and %d more", len(names)-maxLaterNames)
+		names = names[:maxLaterNames]
+	}
+	for i, name := range names {
+		names[i] = secret.Printable(name)
+	}
+	return "changed by this run, and executed outside of it by other programs: " + strings.Join(names, ", ") + more
+}

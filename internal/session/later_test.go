@@ -1,0 +1,97 @@
+package session
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestLaterIsReported(t *testing.T) {
+	put := func(t *testing.T, path, text string) {
+		t.Helper()
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const quiet = ""
+	for _, c := range []struct {
+		name   string
+		change func(t *testing.T, ws string)
+		says   string
+	}{
+		{"nothing", func(*testing.T, string) {}, quiet},
+		{"another file", func(t *testing.T, ws string) { put(t, ws+"/main.go", "x") }, quiet},
+		{"read only", func(t *testing.T, ws string) {
+			if _, err := os.ReadFile(ws + "/Makefile"); err != nil {
+				t.Fatal(err)
+			}
+		}, quiet},
+		{"removed", func(t *testing.T, ws string) {
+			if err := os.Remove(ws + "/Makefile"); err != nil {
+				t.Fatal(err)
+			}
+		}, quiet},
+		{"new", func(t *testing.T, ws string) { put(t, ws+"/.envrc", "x") }, ": .envrc"},
+		{"changed", func(t *testing.T, ws string) { put(t, ws+"/Makefile", "all: evil") }, ": Makefile"},
+		{"a new hook", func(t *testing.T, ws string) { put(t, ws+"/.git/hooks/post-commit", "x") }, ": .git/hooks/post-commit"},
+		{"a hook changed in place", func(t *testing.T, ws string) { put(t, ws+"/.git/hooks/pre-commit", "evil") }, ": .git/hooks/pre-commit"},
+		{"as long as before, and its time set back", func(t *testing.T, ws string) {
+			fi, err := os.Stat(ws + "/package.json")
+			if err != nil {
+				t.Fatal(err)
+			}
+			put(t, ws+"/package.json", "[]")
+			if err := os.Chtimes(ws+"/package.json", time.Time{}, fi.ModTime()); err != nil {
+				t.Fatal(err)
+			}
+		}, ": package.json"},
+		{"a link in its place", func(t *testing.T, ws string) {
+			if err := os.Symlink("Makefile", ws+"/conftest.py"); err != nil {
+				t.Fatal(err)
+			}
+		}, ": conftest.py"},
+		{"keyhole itself", func(t *testing.T, ws string) { put(t, ws+"/bin/keyhole", "evil") }, ": bin/keyhole"},
+		{"two", func(t *testing.T, ws string) { put(t, ws+"/.mcp.json", "x"); put(t, ws+"/Makefile", "evil") }, ": .mcp.json, Makefile"},
+		{"a name that would change the screen", func(t *testing.T, ws string) { put(t, ws+"/.git/hooks/\x1b]0;x\x07", "x") }, `\x1b]0;x\a`},
+		{"many", func(t *testing.T, ws string) {
+			for i := range 30 {
+				put(t, fmt.Sprintf("%s/.git/hooks/%02d", ws, i), "x")
+			}
+		}, "hooks/11 and 18 more"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			ws := t.TempDir()
+			put(t, ws+"/Makefile", "all:")
+			put(t, ws+"/package.json", "{}")
+			put(t, ws+"/bin/keyhole", "good")
+			put(t, ws+"/.git/hooks/pre-commit", "good")
+			before := lookAtLater(ws, ws+"/bin/keyhole")
+			// File systems count time in ticks: the change has to fall into another.
+			tick := ws + "/tick"
+			put(t, tick, "")
+			for was := laterTick(t, tick); laterTick(t, tick) == was; {
+				put(t, tick, "")
+			}
+			c.change(t, ws)
+			got := before.report()
+			if c.says == quiet && got != "" || !strings.Contains(got, c.says) {
+				t.Errorf("%q, want %q", got, c.says)
+			}
+		})
+	}
+}
+
+func laterTick(t *testing.T, path string) time.Time {
+	t.Helper()
+	fi, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fi.ModTime()
+}

@@ -1,0 +1,5 @@
+//go:build linux && !amd64
+
+package act
+
+const map32Bit = 0

@@ -20,9 +20,11 @@ func networkRows() []row {
 		{id: "C52", title: "cloud metadata, by each of its addresses", base: stopped, hard: stopped, where: "a way out", tries: []try{
 			{"nonblock 169.254.169.254:80", "EINPROGRESS", shut, ""}, {"nonblock [::ffff:169.254.169.254]:80", "EINPROGRESS", shut, ""},
 			{"nonblock 168.63.129.16:80", "EINPROGRESS", shut, ""}, {"nonblock 100.100.100.200:80", "EINPROGRESS", shut, ""}}},
-		{id: "C53", title: "UDP", base: contract, hard: contract,
+		{id: "C53", title: "UDP, with an address on each datagram", base: contract, hard: contract,
 			why: "names have to be looked up; a profile with \"outbound\": \"deny\" has no UDP", tries: []try{
 				{"udpsend 127.0.0.1:$udp", "ok", "ok", ""}}},
+		{id: "C56", title: "UDP, connected, to a service of this machine", base: stopped, hard: stopped, tries: []try{
+			{"udpconnect 127.0.0.1:$udp", "ok", shut, ""}}},
 		{id: "C54", title: "AF_VSOCK and whatever other families there are", base: stopped, hard: stopped, where: "a family besides the usual four", tries: []try{
 			{"families", "!none", "none", ""}}},
 		{id: "C55", title: "AF_PACKET, and netlink to ask about sockets", base: stopped, hard: stopped, tries: []try{

@@ -36,12 +36,16 @@ func inetActs() map[string]act {
 			}
 			return "", errors.Join(err, l.Close())
 		},
-		"udpsend": func(a []string) (string, error) {
-			c, err := net.Dial("udp", a[0])
+		"udpsend": func(a []string) (string, error) { // without a connect
+			to, err := net.ResolveUDPAddr("udp", a[0])
 			if err != nil {
 				return "", err
 			}
-			_, err = c.Write([]byte("x"))
+			c, err := net.ListenPacket("udp", "127.0.0.1:0")
+			if err != nil {
+				return "", err
+			}
+			_, err = c.WriteTo([]byte("x"), to)
 			return "", errors.Join(err, c.Close())
 		},
 		"shadow": func(a []string) (string, error) { // a listener of our own with the same port, on IPv6

@@ -135,7 +135,7 @@ func (b *bench) measure(program string) error {
 		do   func(*keyring.Keyring) error
 	}{
 		{"start", b.start}, {"reading", b.reading}, {"cost", b.cost}, {"large", b.large},
-		{"load", b.load}, {"work", b.work}, {"calls", b.calls},
+		{"shim", b.shim}, {"load", b.load}, {"work", b.work}, {"calls", b.calls},
 		{"same", b.same}, {"packages", b.packages},
 	} {
 		if b.only != "" && !slices.Contains(strings.Split(b.only, ","), step.name) {

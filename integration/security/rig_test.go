@@ -48,10 +48,11 @@ func stores(t *testing.T, rules []policy.Rule, test func(t *testing.T, r *rig)) 
 	t.Run("keyring", func(t *testing.T) { test(t, onKeyring(t, rules)) })
 }
 
-func onSealedFile(t *testing.T, rules []policy.Rule) *rig {
+// onSealedFile starts a run over a sealed file, in which the paths may be read.
+func onSealedFile(t *testing.T, rules []policy.Rule, paths ...string) *rig {
 	t.Helper()
 	home := folders(t)
-	s := setup{Home: home, Kind: sealedfile.Name, File: filepath.Join(home, "data", "store.age"), Identity: filepath.Join(home, "identity"), Rules: rules}
+	s := setup{ReadPaths: paths, Home: home, Kind: sealedfile.Name, File: filepath.Join(home, "data", "store.age"), Identity: filepath.Join(home, "identity"), Rules: rules}
 	if err := session.GenerateIdentity(s.Identity); err != nil {
 		t.Fatal(err)
 	}

@@ -29,6 +29,7 @@ type setup struct {
 	Identity  string
 	Rules     []policy.Rule
 	Workspace string
+	ReadPaths []string // further paths that may be read inside
 }
 
 // setupVar holds a setup as JSON.
@@ -95,7 +96,7 @@ func (s *setup) run() (session.Result, error) {
 	return session.Run(context.Background(), session.Config{
 		Profile: p, Vars: vars, Dirs: dirs, Argv: []string{exe}, Dir: s.Workspace,
 		Environ: os.Environ(), SetEnv: []string{partVar + "=driver"},
-		ReadPaths: []string{exe}, Executable: s.Binary, UID: uid,
+		ReadPaths: append(s.ReadPaths, exe), Executable: s.Binary, UID: uid,
 		Streams: sandbox.Streams{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr},
 		Store: session.StoreConfig{
 			Kind: s.Kind, BusAddress: s.Bus, SealedFile: s.File,

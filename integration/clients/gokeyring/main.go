@@ -1,5 +1,6 @@
 // Command gokeyring is a program that uses zalando/go-keyring, as gh and its
-// like do: gokeyring get|set|delete SERVICE ACCOUNT [VALUE].
+// like do: gokeyring get|set|delete|delete-all SERVICE
+// ACCOUNT [VALUE].
 package main
 
 import (
@@ -22,6 +23,8 @@ func main() {
 		err = keyring.Set(service, account, os.Args[4])
 	case "delete":
 		err = keyring.Delete(service, account)
+	case "delete-all":
+		err = keyring.DeleteAll(service)
 	}
 	switch {
 	case errors.Is(err, keyring.ErrNotFound):

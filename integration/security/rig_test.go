@@ -51,8 +51,13 @@ func stores(t *testing.T, rules []policy.Rule, test func(t *testing.T, r *rig)) 
 // onSealedFile starts a run over a sealed file, in which the paths may be read.
 func onSealedFile(t *testing.T, rules []policy.Rule, paths ...string) *rig {
 	t.Helper()
-	home := folders(t)
-	s := setup{ReadPaths: paths, Home: home, Kind: sealedfile.Name, File: filepath.Join(home, "data", "store.age"), Identity: filepath.Join(home, "identity"), Rules: rules}
+	return onSealedFileIn(t, folders(t), setup{Rules: rules, ReadPaths: paths})
+}
+
+func onSealedFileIn(t *testing.T, home string, s setup) *rig {
+	t.Helper()
+	s.Home, s.Kind = home, sealedfile.Name
+	s.File, s.Identity = filepath.Join(home, "data", "store.age"), filepath.Join(home, "identity")
 	if err := session.GenerateIdentity(s.Identity); err != nil {
 		t.Fatal(err)
 	}

@@ -30,6 +30,7 @@ type setup struct {
 	Rules     []policy.Rule
 	Workspace string
 	ReadPaths []string // further paths that may be read inside
+	Ask       string   // a program that answers for the person; empty: none
 }
 
 // setupVar holds a setup as JSON.
@@ -97,6 +98,7 @@ func (s *setup) run() (session.Result, error) {
 		Profile: p, Vars: vars, Dirs: dirs, Argv: []string{exe}, Dir: s.Workspace,
 		Environ: os.Environ(), SetEnv: []string{partVar + "=driver"},
 		ReadPaths: append(s.ReadPaths, exe), Executable: s.Binary, UID: uid,
+		Ask:     session.AskConfig{Command: s.Ask},
 		Streams: sandbox.Streams{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr},
 		Store: session.StoreConfig{
 			Kind: s.Kind, BusAddress: s.Bus, SealedFile: s.File,

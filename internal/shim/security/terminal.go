@@ -15,41 +15,44 @@ type System struct{ In *os.File }
 // Input tells whether standard input is a terminal.
 func (s System) Input() bool { return s.In != nil && term.IsTerminal(int(s.In.Fd())) }
 
-// Ask asks on the controlling terminal.
+// Ask asks on the controlling terminal. What is typed is not shown from before
+// the prompt is.
 func (s System) Ask(prompt string) ([]byte, bool) {
 	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
 	if err != nil {
 		return nil, false
 	}
 	defer tty.Close()
-	fd := int(tty.Fd())
-	before, err := term.GetState(fd)
+	show, err := hideInput(int(tty.Fd()))
 	if err != nil {
 		return nil, false
 	}
-	// Whoever gives up at the prompt gets a terminal that shows what is typed.
-	stop := make(chan os.Signal, 1)
+	defer show()
+	defer showAtSignal(show)()
+	_, _ = io.WriteString(tty, prompt) // a terminal that is gone has no answer either
+	answer := readAnswer(tty)
+	_, _ = io.WriteString(tty, "\n")
+	return answer, true
+}
+
+// showAtSignal makes whoever gives up at the prompt get a terminal that shows
+// what is typed. The function it returns ends that.
+func showAtSignal(show func()) func() {
+	stop, done := make(chan os.Signal, 1), make(chan struct{})
 	signal.Notify(stop, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
-	done := make(chan struct{})
-	defer func() {
-		signal.Stop(stop)
-		close(done)
-	}()
 	go func() {
 		select {
 		case got := <-stop:
-			_ = term.Restore(fd, before) // best there is: the process ends
-			os.Exit(128 + int(got.(syscall.Signal)))
+			show()
+			n, _ := got.(syscall.Signal)
+			os.Exit(128 + int(n))
 		case <-done:
 		}
 	}()
-	_, _ = io.WriteString(tty, prompt) // a terminal that is gone has no answer either
-	answer, err := term.ReadPassword(fd)
-	_, _ = io.WriteString(tty, "\n")
-	if err != nil && err != io.EOF {
-		return nil, true
+	return func() {
+		signal.Stop(stop)
+		close(done)
 	}
-	return answer, true
 }
 
 func isTerminal(w io.Writer) bool {

@@ -27,6 +27,8 @@ import (
 type script struct {
 	t    *testing.T
 	addr address
+	// lists says that there is GetSecrets.
+	lists bool
 
 	mu sync.Mutex // guards the following
 	// do answers the calls that are not part of getting ready, one at a time.
@@ -39,13 +41,13 @@ type peer struct {
 	nc net.Conn
 }
 
-func startScript(t *testing.T, do func(*peer, *message)) *script {
+func startScript(t *testing.T, lists bool, do func(*peer, *message)) *script {
 	t.Helper()
 	dir, err := os.MkdirTemp("/tmp", "kh-script-")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &script{t: t, addr: address(filepath.Join(dir, "bus")), do: do}
+	s := &script{t: t, addr: address(filepath.Join(dir, "bus")), lists: lists, do: do}
 	l, err := net.Listen("unix", string(s.addr))
 	if err != nil {
 		t.Fatal(err)
@@ -119,10 +121,16 @@ func (p *peer) answer(m *message) {
 		p.reply(m, ":1.5")
 	case "OpenSession":
 		if args, err := m.decode(); err != nil || args[0] != algorithmPlain {
-			p.write(p.frame(m, &dbus.Message{Type: dbus.TypeError, Headers: map[dbus.HeaderField]dbus.Variant{dbus.FieldErrorName: dbus.MakeVariant(none)}}))
+			p.fault(m, none)
 			return
 		}
 		p.reply(m, dbus.MakeVariant(""), dbus.ObjectPath("/org/freedesktop/secrets/session/s1"))
+	case "GetSecrets":
+		if !p.s.lists {
+			p.fault(m, "org.freedesktop.DBus.Error.UnknownMethod")
+			return
+		}
+		fallthrough
 	default:
 		p.s.mu.Lock()
 		defer p.s.mu.Unlock()
@@ -148,6 +156,10 @@ func (p *peer) frame(m *message, a *dbus.Message) []byte {
 
 func (p *peer) reply(m *message, body ...any) {
 	p.write(p.frame(m, &dbus.Message{Type: dbus.TypeMethodReply, Body: body}))
+}
+
+func (p *peer) fault(m *message, name string) {
+	p.write(p.frame(m, &dbus.Message{Type: dbus.TypeError, Headers: map[dbus.HeaderField]dbus.Variant{dbus.FieldErrorName: dbus.MakeVariant(name)}}))
 }
 
 // write may meet a client that has left.
@@ -201,7 +213,7 @@ func texts(t *testing.T, replies []reply) []string {
 func TestRepliesInAnyOrder(t *testing.T) {
 	const askers, each, rounds = 8, 3, 50
 	var held []*message
-	s := startScript(t, func(p *peer, m *message) {
+	s := startScript(t, false, func(p *peer, m *message) {
 		if held = append(held, m); len(held) < askers*each {
 			return
 		}
@@ -254,7 +266,7 @@ func TestRepliesInAnyOrder(t *testing.T) {
 func TestGivingUpWhileReading(t *testing.T) {
 	asked := make(chan string, 3)
 	held := make(map[string]*message)
-	s := startScript(t, func(p *peer, m *message) {
+	s := startScript(t, false, func(p *peer, m *message) {
 		args, err := m.decode()
 		if err != nil {
 			t.Error(err)
@@ -302,7 +314,7 @@ func TestGivingUpWhileReading(t *testing.T) {
 func TestSignalsWhileIdle(t *testing.T) {
 	took := make(chan string, 1)
 	var last *peer
-	s := startScript(t, func(p *peer, m *message) {
+	s := startScript(t, false, func(p *peer, m *message) {
 		last = p
 		p.reply(m, "x")
 	})
@@ -333,7 +345,7 @@ func TestSignalsWhileIdle(t *testing.T) {
 // Nothing is served here: a call to this connection gets an error.
 func TestCallsAreRefused(t *testing.T) {
 	refused := make(chan string, 1)
-	s := startScript(t, func(p *peer, m *message) {
+	s := startScript(t, false, func(p *peer, m *message) {
 		if m.kind == typeError {
 			refused <- m.errName
 			return
@@ -376,33 +388,95 @@ func scriptProps(service string) map[string]dbus.Variant {
 	}
 }
 
+func scriptSecrets(of ...dbus.ObjectPath) map[dbus.ObjectPath]wireSecret {
+	out := make(map[dbus.ObjectPath]wireSecret)
+	for _, p := range of {
+		out[p] = scriptSecret()
+	}
+	return out
+}
+
 // Attributes that arrive before the bytes may be those of before the bytes:
 // they are asked for again.
 func TestGetJudgesByWhatCameAfterTheBytes(t *testing.T) {
-	var held *message
-	reads := 0
-	s := startScript(t, func(p *peer, m *message) {
-		switch m.member {
-		case "GetSecret":
-			held = m
-		case "GetAll":
-			reads++
-			if held == nil {
-				p.reply(m, scriptProps("after"))
-				return
+	for _, c := range []struct {
+		lists bool
+		reads int // where there is no list, one went with the request for it
+	}{{true, 2}, {false, 3}} {
+		var held *message
+		reads := 0
+		s := startScript(t, c.lists, func(p *peer, m *message) {
+			switch m.member {
+			case "GetSecret", "GetSecrets":
+				held = m
+			case "GetAll":
+				reads++
+				if held == nil {
+					p.reply(m, scriptProps("after"))
+					return
+				}
+				p.reply(m, scriptProps("before"))
+				if c.lists {
+					p.reply(held, scriptSecrets(scriptItem))
+				} else {
+					p.reply(held, scriptSecret())
+				}
+				held = nil
 			}
-			p.reply(m, scriptProps("before"))
-			p.reply(held, scriptSecret())
-			held = nil
+		})
+		store := onScript(t, s)
+		info, v, err := store.Get(t.Context(), string(scriptItem))
+		if err != nil || string(v.Expose()) != "the secret" {
+			t.Fatal(err)
 		}
-	})
-	store := onScript(t, s)
-	info, v, err := store.Get(t.Context(), string(scriptItem))
-	if err != nil || string(v.Expose()) != "the secret" {
-		t.Fatal(err)
+		if info.Attributes["service"] != "after" || reads != c.reads {
+			t.Errorf("lists %v: judged by %v after %d reads", c.lists, info.Attributes, reads)
+		}
 	}
-	if info.Attributes["service"] != "after" || reads != 2 {
-		t.Errorf("judged by %v after %d reads", info.Attributes, reads)
+}
+
+// A list leaves out what is locked and what is gone. Of the first the service is
+// asked why; the second costs no further request, so that an item that is gone
+// takes no longer than one that may not be seen any more.
+func TestSecretLeftOut(t *testing.T) {
+	const own = "org.freedesktop.Secret.Error."
+	for _, c := range []struct {
+		name        string
+		gone        bool
+		alone       string // the error of GetSecret; empty: it works
+		want        error
+		asked, read int
+	}{
+		{"gone", true, own + "NoSuchObject", secret.ErrNotFound, 0, 1},
+		{"locked", false, own + "IsLocked", secret.ErrLocked, 1, 2},
+		{"left out for nothing", false, "", nil, 1, 2},
+	} {
+		asked, read := 0, 0
+		s := startScript(t, true, func(p *peer, m *message) {
+			switch m.member {
+			case "GetSecrets":
+				p.reply(m, scriptSecrets(scriptItem+"0"))
+			case "GetSecret":
+				if asked++; c.alone != "" {
+					p.fault(m, c.alone)
+					return
+				}
+				p.reply(m, scriptSecret())
+			case "GetAll":
+				if read++; c.gone {
+					p.fault(m, own+"NoSuchObject")
+					return
+				}
+				p.reply(m, scriptProps("example"))
+			}
+		})
+		_, v, err := onScript(t, s).Get(t.Context(), string(scriptItem))
+		if !errors.Is(err, c.want) || (v.Len() == 0) != (c.want != nil) {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		if asked != c.asked || read != c.read {
+			t.Errorf("%s: asked for alone %d times, attributes read %d times", c.name, asked, read)
+		}
 	}
 }
 
@@ -411,7 +485,7 @@ func TestGetJudgesByWhatCameAfterTheBytes(t *testing.T) {
 func TestEndBetweenReplies(t *testing.T) {
 	for _, last := range []string{"GetSecret", "GetAll"} {
 		fail := true
-		s := startScript(t, func(p *peer, m *message) {
+		s := startScript(t, false, func(p *peer, m *message) {
 			if fail && m.member == last {
 				fail = false
 				p.nc.Close()
@@ -438,7 +512,7 @@ func TestEndBetweenReplies(t *testing.T) {
 // A service that says nothing holds nobody past his time, wherever it stops.
 func TestSilentService(t *testing.T) {
 	for _, last := range []string{"SearchItems", "GetSecret", "GetAll"} {
-		s := startScript(t, func(p *peer, m *message) {
+		s := startScript(t, false, func(p *peer, m *message) {
 			switch m.member {
 			case last:
 			case "SearchItems":
@@ -476,7 +550,8 @@ func TestCallsReadTheSame(t *testing.T) {
 		{scriptItem, itemIface + ".GetSecret", []any{dbus.ObjectPath("/s")}},
 		{scriptItem, propsIface + ".Get", []any{itemIface, "Attributes"}},
 		{scriptItem, itemIface + ".Delete", nil},
-		{servicePath, serviceIface + ".Unlock", []any{[]dbus.ObjectPath{scriptItem}}},
+		{servicePath, serviceIface + ".GetSecrets", []any{[]dbus.ObjectPath{scriptItem, "/x"}, dbus.ObjectPath("/s")}},
+		{servicePath, serviceIface + ".OpenSession", []any{"plain", dbus.MakeVariant("")}},
 	} {
 		before := appendPrefix(t)
 		b, err := appendCall(before, 77, ":1.5", r)
@@ -515,7 +590,7 @@ func FuzzParseMessage(f *testing.F) {
 	p := &peer{}
 	m := &message{serial: 5}
 	for _, body := range [][]any{
-		{[]dbus.ObjectPath{scriptItem}, []dbus.ObjectPath{}}, {scriptSecret()},
+		{[]dbus.ObjectPath{scriptItem}, []dbus.ObjectPath{}}, {scriptSecret()}, {scriptSecrets(scriptItem)},
 		{dbus.MakeVariant(map[string]string{"service": "example"})}, {dbus.MakeVariant("x")}, nil,
 	} {
 		f.Add(p.frame(m, &dbus.Message{Type: dbus.TypeMethodReply, Body: body}))
@@ -535,6 +610,9 @@ func FuzzParseMessage(f *testing.F) {
 		h, err := hitsOf(r)
 		if size := len(h.unlocked) + len(h.locked); err == nil && size > len(raw) {
 			t.Errorf("%d paths in %d bytes", size, len(raw))
+		}
+		if w, err := secretIn(r, scriptItem); err == nil && len(w.Value) > len(raw) {
+			t.Error("a secret longer than its message")
 		}
 		if w, err := secretOf(r); err == nil && len(w.Value) > len(raw) {
 			t.Error("a secret longer than its message")

@@ -41,6 +41,16 @@ func errorName(err error) string {
 	return ""
 }
 
+// unknownMethod tells whether err means that the service cannot do this at all.
+func unknownMethod(err error) bool {
+	switch errorName(err) {
+	case "org.freedesktop.DBus.Error.UnknownMethod", "org.freedesktop.DBus.Error.UnknownInterface",
+		"org.freedesktop.DBus.Error.NotSupported":
+		return true
+	}
+	return false
+}
+
 // failure turns what a request ended with into one of the states a caller
 // knows, or into a plain failure with a fixed text. What the service said goes
 // to the log only. ctx is the caller's own.

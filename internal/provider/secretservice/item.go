@@ -3,6 +3,7 @@ package secretservice
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -152,15 +153,35 @@ func (s *Store) Get(ctx context.Context, id string) (secret.Info, secret.Value, 
 	return info, value, nil
 }
 
-// secretThen gets an item's secret and what read asks for after it. A service
-// that answers the other way round is asked for the second once more: it may
-// have read that before the bytes.
+// secretThen gets an item's secret and what read asks for after it. The secret
+// is asked for in a list of one, for which gnome-keyring walks the collection
+// once; for the same by GetSecret it does so twice.
 func (s *Store) secretThen(ctx context.Context, l *link, n *session, p dbus.ObjectPath, read request) (wireSecret, reply, error) {
-	replies, err := s.send(ctx, l, n.owner, request{p, itemIface + ".GetSecret", []any{n.path}}, read)
+	if l.lists.Load() {
+		w, after, err := s.both(ctx, l, n, request{servicePath, serviceIface + ".GetSecrets", []any{[]dbus.ObjectPath{p}, n.path}}, read,
+			func(r reply) (wireSecret, error) { return secretIn(r, p) })
+		switch {
+		case errors.Is(err, errLeftOut) && after.err != nil:
+			return w, after, after.err // it is gone, which must take no longer than to find it changed
+		case errors.Is(err, errLeftOut): // locked, most likely: asked for alone it says why
+		case unknownMethod(err):
+			l.lists.Store(false)
+		default:
+			return w, after, err
+		}
+	}
+	return s.both(ctx, l, n, request{p, itemIface + ".GetSecret", []any{n.path}}, read, secretOf)
+}
+
+// both sends the two requests together. A service that answers the other way
+// round is asked for the second once more: it may have read that before the
+// bytes. The second reply is there even when the first has no secret in it.
+func (s *Store) both(ctx context.Context, l *link, n *session, get, read request, open func(reply) (wireSecret, error)) (wireSecret, reply, error) {
+	replies, err := s.send(ctx, l, n.owner, get, read)
 	if err != nil {
 		return wireSecret{}, reply{}, err
 	}
-	w, err := secretOf(replies[0])
+	w, err := open(replies[0])
 	if err != nil || replies[0].at < replies[1].at {
 		return w, replies[1], err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 
 	"github.com/godbus/dbus/v5"
 )
@@ -15,6 +16,7 @@ type link struct {
 	bus     *bus
 	opening chan struct{} // holds one token: who has it may open a session
 	filling chan struct{} // holds one token: who has it may fill the index
+	lists   atomic.Bool   // the service is not known to lack GetSecrets
 
 	mu        sync.Mutex // guards the following
 	owner     string     // unique name behind serviceName; empty: none
@@ -40,6 +42,7 @@ func newLink(ctx context.Context, addrs []address) (*link, error) {
 	}
 	l.opening <- struct{}{}
 	l.filling <- struct{}{}
+	l.lists.Store(true)
 	var err error
 	if l.bus, err = dial(ctx, addrs, l.signal); err != nil {
 		return nil, err
@@ -118,6 +121,7 @@ func (l *link) signal(m *message) {
 func (l *link) setOwnerLocked(owner string) {
 	l.owner, l.ownerSeen = owner, true
 	l.session = nil
+	l.lists.Store(true)
 	l.index = newIndex()
 	for p, ch := range l.prompts {
 		delete(l.prompts, p)

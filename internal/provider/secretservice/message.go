@@ -153,6 +153,8 @@ func knownSignature(s []byte) string {
 		return sigHits
 	case sigSecret:
 		return sigSecret
+	case sigSecrets:
+		return sigSecrets
 	case sigVariant:
 		return sigVariant
 	default:
@@ -311,6 +313,8 @@ func appendPlain(b []byte, serial uint32, dest, iface, member string, r request)
 			kind = "s"
 		case dbus.ObjectPath:
 			kind = "o"
+		case []dbus.ObjectPath:
+			kind = "ao"
 		case map[string]string:
 			kind = "a{ss}"
 		default:
@@ -393,6 +397,12 @@ func (w *writer) arg(a any) {
 		w.text(a)
 	case dbus.ObjectPath:
 		w.text(string(a))
+	case []dbus.ObjectPath:
+		m := w.array(4)
+		for _, p := range a {
+			w.text(string(p))
+		}
+		w.end(m)
 	case map[string]string:
 		m := w.array(8)
 		for k, v := range a {

@@ -79,7 +79,7 @@ func TestGetReadsLittle(t *testing.T) {
 		if err != nil || info.Label != label || info.Locked || !secret.EqualAttributes(info.Attributes, example()) {
 			t.Errorf("%s: %+v, %v", what, info, err)
 		}
-		if got := watched.calls("GetSecret", "Get", "GetAll"); !slices.Equal(got, want) {
+		if got := watched.calls("GetSecrets", "Get", "GetAll"); !slices.Equal(got, want) {
 			t.Errorf("%s: secrets, single properties, all properties: %d, want %d", what, got, want)
 		}
 	}

@@ -10,28 +10,10 @@ import (
 	"testing"
 )
 
-// claude is the real Claude Code, from the folder that scripts/fetch-clients
-// fills.
-func claude(t *testing.T) string {
-	t.Helper()
-	wd, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(wd, "..", ".cache", "clients", "node_modules", ".bin", "claude")
-	if _, err := os.Stat(path); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatalf("scripts/fetch-clients did not get Claude Code: %v", err)
-		}
-		t.Skip("no Claude Code: run scripts/fetch-clients")
-	}
-	return path
-}
-
 // Claude Code, started twice, keeps its settings and its credentials although
 // it saves both by renaming, and the rest of the home stays shut.
 func TestClaudeCodeKeepsItsFiles(t *testing.T) {
-	program := claude(t)
+	program := agent(t, "claude")
 	d := newDesk(t)
 	secretFile := filepath.Join(d.home, "diary")
 	if err := os.WriteFile(secretFile, []byte("private"), 0o600); err != nil {

@@ -104,7 +104,7 @@ func TestLearn(t *testing.T) {
 // Claude Code's own files are opened by its built-in profile, and by nothing
 // that is made up.
 func TestLearnClaudeCode(t *testing.T) {
-	program := claude(t)
+	program := agent(t, "claude")
 	d := newDesk(t)
 	modules := filepath.Dir(filepath.Dir(program))
 	add := func(name string) []string {

@@ -53,7 +53,11 @@ func (r *run) check() error {
 // create any.
 func makeMissing(fs profile.Filesystem) error {
 	for _, p := range fs.CreateFolders {
-		if err := os.Mkdir(p.Path, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+		err := os.Mkdir(p.Path, 0o700)
+		if errors.Is(err, os.ErrNotExist) { // on a new account the folder above may be missing
+			err = os.MkdirAll(p.Path, 0o700)
+		}
+		if err != nil && !errors.Is(err, os.ErrExist) {
 			return fmt.Errorf("%s: making folder: %w", p.Source, err)
 		}
 	}

@@ -13,8 +13,6 @@ const manyInOne = 4
 // want is a path with the most that was wanted of it.
 type want struct {
 	File
-	reads  bool // listed or read, besides being written
-	byList []string
 }
 
 // addFiles proposes grants that cover what was refused and as little else as

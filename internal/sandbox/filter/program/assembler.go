@@ -12,7 +12,6 @@ import "fmt"
 const (
 	opLoad  = 0x20 // BPF_LD|BPF_W|BPF_ABS
 	opAnd   = 0x54 // BPF_ALU|BPF_AND|BPF_K
-	opJump  = 0x05 // BPF_JMP|BPF_JA
 	opEqual = 0x15 // BPF_JMP|BPF_JEQ|BPF_K
 	opLeast = 0x35 // BPF_JMP|BPF_JGE|BPF_K
 	opBits  = 0x45 // BPF_JMP|BPF_JSET|BPF_K
@@ -44,7 +43,6 @@ type assembler struct {
 func (a *assembler) load(offset uint32) { a.lines = append(a.lines, line{code: opLoad, k: offset}) }
 func (a *assembler) and(mask uint32)    { a.lines = append(a.lines, line{code: opAnd, k: mask}) }
 func (a *assembler) ret(action uint32)  { a.lines = append(a.lines, line{code: opRet, k: action}) }
-func (a *assembler) jump(label string)  { a.lines = append(a.lines, line{code: opJump, t: label}) }
 
 func (a *assembler) branch(code uint16, k uint32, t, f string) {
 	a.lines = append(a.lines, line{code: code, k: k, t: t, f: f})
@@ -68,12 +66,6 @@ func (a *assembler) assemble() ([]Instruction, error) {
 	for i, l := range a.lines {
 		ins := Instruction{Code: l.code, K: l.k}
 		switch l.code {
-		case opJump:
-			d, err := a.distance(i, l.t)
-			if err != nil {
-				return nil, err
-			}
-			ins.K = uint32(d)
 		case opEqual, opLeast, opBits:
 			t, err := a.short(i, l.t)
 			if err != nil {

@@ -27,6 +27,7 @@ test:
 	scripts/test $(PACKAGES)
 
 bench: build
+	scripts/fetch-sandboxes
 	$(GO) run ./bench/measure $(BENCHFLAGS)
 
 install:

@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	fullLimit  = 6 * time.Minute
+	fullLimit  = 10 * time.Minute
 	quickLimit = time.Minute
 )
 
@@ -136,7 +136,7 @@ func (b *bench) measure(program string) error {
 	}{
 		{"start", b.start}, {"reading", b.reading}, {"cost", b.cost}, {"large", b.large},
 		{"shim", b.shim}, {"load", b.load}, {"work", b.work}, {"calls", b.calls},
-		{"same", b.same}, {"packages", b.packages},
+		{"same", b.same}, {"packages", b.packages}, {"others", b.others},
 	} {
 		if b.only != "" && !slices.Contains(strings.Split(b.only, ","), step.name) {
 			continue

@@ -1,10 +1,14 @@
 package main
 
 func elsewheres() []elsewhere {
-	return []elsewhere{
+	return append([]elsewhere{
 		{id: "B46", title: "connect after the supervisor was killed", file: "integration/run_test.go", test: "TestSupervisorKilled"},
 		{id: "D67", title: "typing into a virtual console (TIOCLINUX)", file: "internal/sandbox/filter/filter_test.go", test: "TestActions"},
+		{id: "D77", title: "live on after a kill -9 of the supervisor", file: "internal/sandbox/lifecycle_linux_test.go", test: "TestKilledSupervisor"},
+		{id: "D78", title: "a fork storm", file: "internal/sandbox/lifecycle_linux_test.go", test: "TestNothingIsLeft"},
 		{id: "D80", title: "connects that hang", file: "internal/sandbox/race_linux_test.go", test: "TestHangingConnectsBlockNobody"},
+		{id: "G112", title: "questions, repeated and in floods", file: "internal/broker/flood_test.go", test: "TestQuestionsInFloods"},
+		{id: "G113", title: "links that make keyhole write or remove elsewhere", rows: "E98 E99", file: "internal/session/removetree_test.go", test: "TestDismantle"},
 		{id: "H1", title: "match rules read differently by filter and bus", file: "internal/frontend/dbus/match_test.go", test: "FuzzMatchRule"},
 		{id: "H2", title: "a side door on the host's bus (GVFS)", rows: "A1 A17 A29 A31"},
 		{id: "H3", title: "systemd by its bus or its private socket", rows: "A31 A32"},
@@ -15,29 +19,28 @@ func elsewheres() []elsewhere {
 		{id: "H8", title: "calls newer than the filter", rows: "F107", file: "internal/sandbox/filter/calls_test.go", test: "TestEveryCall"},
 		{id: "H9", title: "a link put in place of what is being opened", rows: "B38 B39 B40 B41"},
 		{id: "H10", title: "hard links and paths that lead up", rows: "E83 A37", file: "internal/session/removetree_test.go", test: "TestDismantle"},
+		{id: "H11", title: "a program's name, taken for an option", file: "integration/options_test.go", test: "TestNamesAreNoOptions"},
 		{id: "H12", title: "the environment of a helper outside", file: "internal/sandbox/helper_linux_test.go", test: "TestHelper"},
 		{id: "H13", title: "a prompt or a record made to look different", file: "internal/approval/approval_test.go", test: "TestTextShowsEveryFactEscaped"},
 		{id: "H14", title: "a yes to one thing that is used for another", file: "internal/approval/approval_test.go", test: "TestDigestCoversTheFacts"},
 		{id: "H15", title: "an agent that edits its own policy", rows: "E98", file: "internal/profile/check_test.go", test: "TestCheckProfileOutOfReach"},
 		{id: "H16", title: "a decision by what the command says of itself", file: "internal/frontend/dbus/abuse_test.go", test: "TestForgedMessages"},
+		{id: "H20", title: "a line break in git's key=value protocol", file: "internal/shim/gitcredential/protocol_test.go", test: "TestParseRefuses"},
 		{id: "H21", title: "a process id that is somebody else's by now, a claimed identity", file: "internal/frontend/dbus/abuse_test.go", test: "TestForeignPeer"},
 		{id: "H23", title: "any program overwrites an item", file: "internal/broker/write_test.go", test: "TestReplaceNeedsBothGrants"},
 		{id: "H25", title: "overwriting the program that confines, by /proc/self/exe", rows: "E99"},
 		{id: "H26", title: "the time between the decision and the call", rows: "B36 B37 B38 B39 B40"},
 		{id: "H30", title: "the supervisor's memory", rows: "D57 D58 D60", file: "internal/secret/memory_linux_test.go", test: "TestCoreHasOnlyTheCarelessCopy"},
-	}
+	}, approvalElsewhere()...)
 }
 
 func absents() []absent {
 	return []absent{
-		{"A34", "a message bus of its own", "fails unconfined too: a bus started inside holds nothing"},
-		{"C51", "SCTP, SMC, raw ICMP", "fail unconfined too; C54 tries every family, and the filter's list of cases has each"},
-		{"H17", "one host name, read in two ways", "for proxies: keyhole looks at addresses, never at names"},
-		{"H18", "a placeholder sent to another host", "for proxies: keyhole replaces no placeholders"},
-		{"H19", "a placeholder that is not replaced", "for proxies: keyhole replaces no placeholders"},
-		{"H22", "an item planted in advance with its own access list", "access lists of items exist on macOS only"},
-		{"H24", "an ssh-agent that loads foreign code", "keyhole is no ssh-agent, and lets none be reached"},
-		{"H28", "a helper outside that prints a token", "no output of a program started outside is passed inside"},
-		{"H29", "an agent's own tools run outside of its sandbox", "the whole agent runs inside: there is no part left out"},
+		{"A34", failsFree, "a message bus of its own", "a bus started inside holds nothing"},
+		{"C51", failsFree, "SCTP, SMC, raw ICMP", "C54 tries every family, and the filter's list of cases has each"},
+		{"H17", aboutProxies, "one host name, read in two ways", "keyhole looks at addresses, never at names"},
+		{"H18", aboutProxies, "a placeholder sent to another host", "keyhole replaces no placeholders"},
+		{"H19", aboutProxies, "a placeholder that is not replaced", "keyhole replaces no placeholders"},
+		{"H22", failsFree, "an item planted in advance with its own access list", "no store on Linux has access lists of items"},
 	}
 }

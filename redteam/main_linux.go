@@ -40,6 +40,7 @@ func main() {
 // SIGUSR2 reaches it and FILE.seen at SIGWINCH, which is handled later.
 func victim(args []string) error {
 	secret := []byte("in-memory-" + os.Getenv("SECRET"))
+	signal.Ignore(syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2)
 	if len(args) > 1 {
 		signals := make(chan os.Signal, 8)
 		signal.Notify(signals, syscall.SIGUSR2, syscall.SIGWINCH)

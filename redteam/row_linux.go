@@ -34,7 +34,7 @@ type row struct {
 
 // try is one act, told to the program inside. Answers are listed with | between
 // them. A line that begins with ? is a question to the test, which looks from
-// outside.
+// outside when all is over, or with ?now at once.
 type try struct {
 	line string
 	free string // unconfined: shows that the act is one
@@ -51,13 +51,26 @@ type elsewhere struct {
 	test      string // its name
 }
 
+// reason is why a way out is not tried. There are no others.
+type reason string
+
+const (
+	aboutProxies reason = "for proxies"
+	aboutFilters reason = "for filters in front of a real message bus"
+	failsFree    reason = "fails unconfined too"
+)
+
 // absent is a way out that is not tried, and why not.
-type absent struct{ id, title, why string }
+type absent struct {
+	id         string
+	reason     reason
+	title, why string
+}
 
 func rows() []row {
 	var all []row
-	for _, section := range [][]row{inherited(), controls(), socketRows(), raceRows(), networkRows(), processRows(),
-		fileRows(), kernelRows(), laterRows()} {
+	for _, section := range [][]row{inherited(), controls(), approvalRows(), socketRows(), raceRows(), networkRows(), processRows(),
+		fileRows(), kernelRows(), laterRows(), otherRows()} {
 		all = append(all, section...)
 	}
 	return all

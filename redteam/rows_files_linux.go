@@ -40,7 +40,7 @@ func fileRows() []row {
 				{"chmod $home/.ssh/id_ed25519", "ok", "ok", "ok|" + fixed + "|ENOENT"}, {"chmodpath $home/.ssh/id_ed25519", "ok", "ok", "ok|" + fixed + "|ENOENT"},
 				{"chown $home/.ssh/id_ed25519", "ok", "ok", "ok|" + fixed + "|ENOENT"}, {"utimes $home/.ssh/id_ed25519", "ok", "ok", "ok|" + fixed + "|ENOENT"},
 				{"xattr $home/.ssh/id_ed25519", "ok|ENOTSUP", "ok|ENOTSUP", "ok|ENOTSUP|" + fixed + "|ENOENT"}, {"?changed", "yes", "yes", "no"}}},
-		{id: "E92", title: "size and existence of a file that is not granted", base: open, hard: stopped, tries: []try{
+		{id: "E92", title: "size and existence of a file that is not granted", base: open, hard: stopped, why: "Landlock does not see these calls", tries: []try{
 			{"size $home/.ssh/id_ed25519", "11", "11", "ENOENT|EACCES|0"}, {"access $home/.aws/credentials", "ok", "ok", "*"}}},
 		{id: "E93", title: "watch ~/.ssh, and change into it", base: open, hard: standIn,
 			why: "nothing can be opened there", tries: []try{

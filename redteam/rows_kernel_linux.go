@@ -5,7 +5,7 @@ func kernelRows() []row {
 		{id: "F98", title: "a key in the kernel's keyrings", base: stopped, hard: stopped, tries: []try{
 			{"key rt-key", "key-secret", "ENOSYS", ""}, {"keyctl", "ok", "ENOSYS", ""}, {"add_key", "ok", "ENOSYS", ""},
 			{"requestkey rt-key", "ok", "ENOSYS", ""}}},
-		{id: "F99", title: "names of kernel keys (/proc/keys)", base: open, hard: stopped, tries: []try{
+		{id: "F99", title: "names of kernel keys (/proc/keys)", base: open, hard: stopped, why: "/proc is needed; the keys themselves are out of reach", tries: []try{
 			{"lookfor rt-key /proc/keys", "rt-key", "rt-key", "absent|EACCES|ENOENT"}}},
 		{id: "F100", title: "userfaultfd and perf_event_open", base: stopped, hard: stopped, where: "root, or a kernel that lets users", tries: []try{
 			{"userfaultfd", "ok", "EPERM", ""}, {"perf", "ok", "EPERM", ""}}},

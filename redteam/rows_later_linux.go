@@ -3,9 +3,9 @@ package main
 // laterRows: through the user, later.
 func laterRows() []row {
 	return []row{
-		{id: "G106", title: "an agent's settings and hooks, which the next start outside executes", base: reported, hard: reported,
+		{id: "G106", title: "an agent's settings and hooks, which the next start outside executes", base: reported, hard: reported, why: "the workspace is there to be written",
 			says: ".mcp.json", tries: []try{{"append .mcp.json {}", "ok", "ok", ""}}},
-		{id: "G107", title: "package.json, Makefile, .envrc, conftest.py, git attributes", base: reported, hard: reported,
+		{id: "G107", title: "package.json, Makefile, .envrc, conftest.py, git attributes", base: reported, hard: reported, why: "as 106",
 			says: "package.json", tries: []try{{"append package.json {}", "ok", "ok", ""}, {"append Makefile all:", "ok", "ok", ""},
 				{"append conftest.py #", "ok", "ok", ""}, {"append .gitattributes #", "ok", "ok", ""}}},
 		{id: "G108", title: "caches that builds outside use", base: contract, hard: contract,
@@ -19,7 +19,5 @@ func laterRows() []row {
 				{"owntcp", "ok", "ok", ""}}},
 		{id: "G111", title: "a crash whose core goes to a collector", base: stopped, hard: stopped, where: "a core pattern that writes a file", tries: []try{
 			{"dump", "core", "no core", ""}}},
-		{id: "G112", title: "answer its own questions, at the run's control socket or another run's", base: stopped, hard: stopped, tries: []try{
-			{"reach $control", "ok", shut, hidden}, {"reach $othercontrol", "ok", shut, hidden}}},
 	}
 }

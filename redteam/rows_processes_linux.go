@@ -37,11 +37,11 @@ func processRows() []row {
 		{id: "D69", title: "processors and priority of the supervisor", base: open, hard: stopped,
 			why: "slows it, reveals nothing; root without capabilities cannot", tries: []try{
 				{"affinity $supervisor", "ok", "ok|EPERM", lost}, {"nice $supervisor", "ok", "ok|EPERM", lost}}},
-		{id: "D70", title: "command lines of others", base: open, hard: stopped, tries: []try{
+		{id: "D70", title: "command lines of others", base: open, hard: stopped, why: "Landlock does not see who reads them, and /proc is needed", tries: []try{
 			{"lookfor on-the-command-line /proc/$victim/cmdline", "on-the-command-line", "on-the-command-line", lost}}},
-		{id: "D71", title: "another program's file in /dev/shm", base: open, hard: stopped, tries: []try{
+		{id: "D71", title: "another program's file in /dev/shm", base: open, hard: stopped, why: "programs that share memory need /dev/shm", tries: []try{
 			{"content $shmfile", "file-secret", "file-secret", hidden}}},
-		{id: "D72", title: "System V shared memory", base: open, hard: stopped, tries: []try{
+		{id: "D72", title: "System V shared memory", base: open, hard: stopped, why: "Landlock does not see it, and databases and browsers need it", tries: []try{
 			{"shm $shmid", "shared-secret", "shared-secret", "EINVAL|EIDRM"}}},
 		{id: "D73", title: "a POSIX message queue", base: stopped, hard: stopped, tries: []try{
 			{"mq $queue", "queue-secret", shut, hidden}}},
@@ -51,6 +51,9 @@ func processRows() []row {
 		{id: "D75", title: "LD_PRELOAD into a client that may read an item", base: contract, hard: contract,
 			why: "as 74", where: "a C compiler", tries: []try{
 				{"sh LD_PRELOAD=$preload secret-tool lookup service rt:forge username me", "preloaded granted-secret", "preloaded granted-secret", ""}}},
+		{id: "D79", title: "32 threads that connect 500 times each where they may not: others are served", base: needed, hard: needed, tries: []try{
+			{"denials 32 500 $outer/none", "0", "0", ""}, {"unix $allowed/s", "A", "A", ""},
+			{"sh secret-tool lookup service rt:forge username me", "granted-secret", "granted-secret", ""}}},
 		{id: "D76", title: "outlive the run: a double fork, in a session of its own", base: stopped, hard: stopped, tries: []try{
 			{"sh (setsid sh -c 'exec sleep 997' </dev/null >/dev/null 2>&1 &); echo left", "left", "left", ""}, {"?left", "yes", "no", ""}}},
 	}

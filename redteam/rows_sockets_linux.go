@@ -28,6 +28,7 @@ func controls() []row {
 			{"rename note renamed", "ok", "ok", ""},
 			{"list /usr", "ok", "ok", ""},
 			{"threadtable $allowed/s", "A", "A", ""},
+			{"sh secret-tool lookup service rt:forge username me", "granted-secret", "granted-secret", ""},
 			{"sh git init -q repo && git -C repo status --short | wc -l", "0", "0", ""},
 		}},
 	}

@@ -24,33 +24,40 @@ and a forbidden side, and both must have been met.
 | stand-in | reaches something made for the sandbox, and never the real thing |
 | open | works in the base layer; the hardening layer closes it |
 | reported | works, and the run says so at its end |
+| works | is needed, and works |
 | contract | works by design; [threat-model.md](threat-model.md) says why |
 `
 
 func sections() map[byte]string {
 	return map[byte]string{'A': "Unix sockets", 'B': "Races", 'C': "Network", 'D': "Other processes", 'E': "Files",
-		'F': "Kernel", 'G': "Through the person, later"}
+		'F': "Kernel", 'G': "Through the person, later", 'H': "What other programs had wrong", 'I': "A yes from inside"}
 }
 
 // table is docs/red-team.md.
 func table() string {
 	var s strings.Builder
 	s.WriteString(preface)
-	for _, letter := range []byte("ABCDEFG") {
+	for _, letter := range []byte("ABCDEFGHI") {
 		fmt.Fprintf(&s, "\n## %c. %s\n\n| | attempt | base | hardened | remark |\n|---|---|---|---|---|\n", letter, sections()[letter])
 		for _, r := range rows() {
-			if r.id[0] == letter && r.base != needed {
+			if r.id[0] == letter && r.id != "0" {
 				fmt.Fprintf(&s, "| %s | %s | %s | %s | %s |\n", r.id, cell(r.title), r.base, r.hard, cell(remark(r)))
 			}
 		}
 	}
-	s.WriteString("\n## Tried elsewhere\n\nH are bugs that other programs had.\n\n| | attempt | where |\n|---|---|---|\n")
+	s.WriteString("\n## Not stopped by the hardening layer\n\n| | attempt | | why |\n|---|---|---|---|\n")
+	for _, r := range rows() {
+		if r.hard != stopped && r.hard != needed {
+			fmt.Fprintf(&s, "| %s | %s | %s | %s |\n", r.id, cell(r.title), r.hard, cell(r.why))
+		}
+	}
+	s.WriteString("\n## Tried elsewhere\n\n| | attempt | where |\n|---|---|---|\n")
 	for _, e := range elsewheres() {
 		fmt.Fprintf(&s, "| %s | %s | %s |\n", e.id, cell(e.title), cell(place(e)))
 	}
 	s.WriteString("\n## Not tried\n\n| | attempt | why |\n|---|---|---|\n")
 	for _, a := range absents() {
-		fmt.Fprintf(&s, "| %s | %s | %s |\n", a.id, cell(a.title), cell(a.why))
+		fmt.Fprintf(&s, "| %s | %s | %s |\n", a.id, cell(a.title), cell(string(a.reason)+": "+a.why))
 	}
 	return s.String()
 }

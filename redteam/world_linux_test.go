@@ -66,6 +66,9 @@ func newWorld(t *testing.T) *world {
 	w.ipc()
 	w.store("rt:bank", "bank-secret")
 	w.store("rt:forge", "granted-secret")
+	for _, service := range asked() {
+		w.store(service, "asked-secret")
+	}
 	w.profile()
 	w.otherRun()
 	return w
@@ -192,6 +195,7 @@ func (w *world) others() {
 	w.daemon(exec.Command("ssh-agent", "-D", "-a", w.names["agent"]))
 	key := w.path("outer", "key")
 	w.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key)
+	w.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", w.path("project", "newkey"))
 	until(w.t, "ssh-agent", func() bool { _, err := os.Stat(w.names["agent"]); return err == nil })
 	c := w.command("ssh-add", "-q", key)
 	c.Env = append(c.Env, "SSH_AUTH_SOCK="+w.names["agent"])
@@ -272,24 +276,37 @@ func (w *world) store(service, value string) {
 	}
 }
 
+// asked are the items that a person is asked about.
+func asked() []string { return []string{"rt:ask1", "rt:ask2", "rt:ask3", "rt:ask4"} }
+
 func (w *world) profile() {
 	text := fmt.Sprintf(`{
   "name": "redteam", "extends": "default",
-  "credential_access": [{ "provider": "system", "classes": ["generic-password"], "operations": ["read"], "services": ["rt:forge"], "accounts": ["*"] }],
-  "filesystem": { "read": [%q, %q] },
+  "credential_access": [
+    { "provider": "system", "classes": ["generic-password"], "operations": ["read"], "services": ["rt:forge"], "accounts": ["*"] },
+    { "provider": "system", "classes": ["generic-password"], "operations": ["read"], "service_prefixes": ["rt:ask"], "accounts": ["*"], "effect": "ask" } ],
+  "filesystem": { "read": [%q, %q, %q] },
   "network": { "outbound": "allow", "loopback": [%s], "unix_sockets": [%q, %q] }
-}`, w.path("bin2", "redteam"), w.names["preload"], w.names["listed"], w.path("allowed", "s"), w.path("allowedE", "s"))
+}`, w.path("bin2", "redteam"), w.names["keyhole"], w.names["preload"], w.names["listed"], w.path("allowed", "s"), w.path("allowedE", "s"))
 	w.check(os.WriteFile(w.path("config/keyhole/profiles/redteam.jsonc"), []byte(text), 0o600))
 }
 
-// otherRun starts a second run, whose endpoint is to be reached, and which makes
-// the folders that are keyhole's own.
+// otherRun starts a second run, whose endpoint is to be reached, which waits for
+// answers of a person, and which makes the folders that are keyhole's own.
 func (w *world) otherRun() {
-	c := w.command(w.names["keyhole"], "run", "--", "sleep", "998")
+	ask := "trap '' HUP USR1 USR2; for s in " + strings.Join(asked(), " ") + "; do secret-tool lookup service $s username me >/dev/null 2>&1; done; exec sleep 998"
+	c := w.command(w.names["keyhole"], "run", "--no-dialog", "-p", "redteam", "--", "sh", "-c", ask)
 	w.daemon(c)
+	w.names["othersupervisor"] = strconv.Itoa(c.Process.Pid)
 	w.names["otherrun"] = filepath.Join(w.endpoint(""), "bus")
-	w.names["othercontrol"] = filepath.Join(filepath.Dir(filepath.Dir(w.names["otherrun"])), control.SocketName)
-	until(w.t, "the other run's control socket", func() bool { _, err := os.Stat(w.names["othercontrol"]); return err == nil })
+	dir := filepath.Dir(filepath.Dir(w.names["otherrun"]))
+	w.names["othercontrol"] = filepath.Join(dir, control.SocketName)
+	w.names["runlink"] = w.path("project", "runlink")
+	w.check(os.Symlink(dir, w.names["runlink"]))
+	until(w.t, "the other run's question", func() bool {
+		_, questions, err := control.Dial(dir).Show(w.t.Context())
+		return err == nil && len(questions) == 1
+	})
 	until(w.t, "the other run's record", func() bool { _, err := os.Stat(w.names["log"]); return err == nil })
 }
 

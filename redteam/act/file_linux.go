@@ -62,6 +62,15 @@ func fileActs() map[string]act {
 			}
 			return string(b), err
 		},
+		"onthread": func(a []string) (string, error) { // by another thread than the first
+			said := ""
+			err := onThread(func() error {
+				b, err := os.ReadFile(a[0])
+				said = string(b)
+				return err
+			})
+			return said, err
+		},
 		"append": func(a []string) (string, error) {
 			f, err := os.OpenFile(a[0], os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
 			if err != nil {

@@ -54,9 +54,21 @@ func (t *tally) add(fd int, err error) {
 // both reports whether the race has gone both ways.
 func (t *tally) both() bool { return t.endpoint > 0 && t.bus+t.refused > 0 }
 
-// more says whether a race goes on: at least rounds, and on a busy machine until
-// it has gone both ways.
-func more(i, rounds int, both bool) bool { return i < rounds || !both && i < 30*rounds }
+// raceLimit is how long a race may take to go both ways: on a busy machine the
+// other side may not be run for many rounds.
+const raceLimit = 20 * time.Second
+
+// race says whether to go on: at least rounds, and until it has gone both ways.
+type race struct {
+	rounds int
+	begun  time.Time
+}
+
+func newRace(rounds int) race { return race{rounds, time.Now()} }
+
+func (r race) more(i int, both bool) bool {
+	return i < r.rounds || !both && time.Since(r.begun) < raceLimit
+}
 
 func (t *tally) String() string {
 	return fmt.Sprintf("%d %d %d %d", t.endpoint, t.bus, t.refused, t.other)
@@ -80,7 +92,7 @@ func flipAddress(a []string) (string, error) {
 		}
 	})
 	var t tally
-	for i := 0; more(i, rounds, t.both()); i++ {
+	for i, r := 0, newRace(rounds); r.more(i, t.both()); i++ {
 		fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0)
 		if err != nil {
 			return "", err
@@ -135,7 +147,7 @@ func flipDescriptor(a []string) (string, error) {
 		}
 	})
 	counts := map[string]int{}
-	for i := 0; more(i, rounds, counts["other"] > 0 && counts["refused"]+counts["reached"] > 0); i++ {
+	for i, r := 0, newRace(rounds); r.more(i, counts["other"] > 0 && counts["refused"]+counts["reached"] > 0); i++ {
 		switch err := rawConnect(number, rawUnix(a[1])); {
 		case err == nil:
 			counts["reached"]++
@@ -159,6 +171,9 @@ func flipLink(a []string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if err := os.Symlink(a[1], "link"); err != nil && !errors.Is(err, os.ErrExist) {
+		return "", err
+	}
 	stop := atomic.Bool{}
 	errs := make(chan error, 1)
 	go func() {
@@ -172,13 +187,13 @@ func flipLink(a []string) (string, error) {
 		errs <- nil
 	}()
 	var t tally
-	for i := 0; more(i, rounds, t.both()); i++ {
+	for i, r := 0, newRace(rounds); r.more(i, t.both()); i++ {
 		fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0)
 		if err != nil {
 			return "", err
 		}
 		err = rawConnect(fd, rawUnix("link"))
-		if errors.Is(err, unix.ENOENT) { // not made yet
+		if errors.Is(err, unix.ENOENT) { // hidden
 			err = unix.EACCES
 		}
 		t.add(fd, err)

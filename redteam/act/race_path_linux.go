@@ -34,7 +34,7 @@ func during(change func(i int) error, do func() error) error {
 // contest connects to path over and over and counts who answers.
 func contest(rounds int, path string) (*tally, error) {
 	var t tally
-	for i := 0; more(i, rounds, t.both()); i++ {
+	for i, r := 0, newRace(rounds); r.more(i, t.both()); i++ {
 		fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 		if err != nil {
 			return nil, err
@@ -97,11 +97,14 @@ func flipLinkRead(a []string) (string, error) {
 	}
 	targets := []string{"harmless", a[1]}
 	var t tally
+	if err := os.Symlink(targets[0], "readlink"); err != nil {
+		return "", err
+	}
 	err = during(func(i int) error {
 		next := "readlink." + strconv.Itoa(i%2)
 		return errors.Join(os.Symlink(targets[i%2], next), os.Rename(next, "readlink"))
 	}, func() error {
-		for i := 0; more(i, rounds, t.both()); i++ {
+		for i, r := 0, newRace(rounds); r.more(i, t.both()); i++ {
 			switch b, err := os.ReadFile("readlink"); {
 			case err == nil && string(b) == "E":
 				t.endpoint++
@@ -109,7 +112,7 @@ func flipLinkRead(a []string) (string, error) {
 				t.bus++
 			case errors.Is(err, unix.EACCES):
 				t.refused++
-			case errors.Is(err, unix.ENOENT): // not made yet, or hidden
+			case errors.Is(err, unix.ENOENT): // hidden
 				t.refused++
 			default:
 				t.other++

@@ -51,8 +51,14 @@ func (p *Profile) Check(dirs Dirs, vars Vars) error {
 	return f.checkFiles(p)
 }
 
-// grants are all paths the command may open.
-func (p *Profile) grants() []Path { return slices.Concat(p.Filesystem.Read, p.Filesystem.Write) }
+// grants are all paths the command, or a tool it may have run, may open.
+func (p *Profile) grants() []Path {
+	all := slices.Concat(p.Filesystem.Read, p.Filesystem.Write)
+	for _, w := range p.Wrappers {
+		all = append(all, w.Read...)
+	}
+	return all
+}
 
 // Missing lists the paths that were written by a person and do not exist.
 func (p *Profile) Missing() []Path {

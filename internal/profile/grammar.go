@@ -16,6 +16,7 @@ type document struct {
 	description text
 	extends     []text
 	shims       []text
+	wrappers    []wrapper
 	access      []access
 	filesystem  struct{ read, write, deny, files, folders []text }
 	network     struct {
@@ -61,6 +62,7 @@ func (d *document) grammar() object {
 		{"extends", list{&d.extends, true, kind{name: "name or path"}}, false, "Profiles this one starts from: names, or paths relative to this file. Everything adds up, and a deny anywhere wins."},
 		{"credential_access", objects[access]{&d.access, (*access).grammar}, false, "Rules about keychain and keyring items. What no rule allows does not exist for the command."},
 		{"shims", list{&d.shims, false, kind{words: ShimNames()}}, false, "Programs of keyhole's own that come first in the command's PATH and reach, under the names tools know, the items that are granted."},
+		{"wrappers", named[wrapper]{&d.wrappers, (*wrapper).key, badWrapper, (*wrapper).grammar}, false, "Tools that use a secret which the command may not have, by the name the command calls them."},
 		{"filesystem", section{object{fields: d.filesystemFields()}}, false, "Files and directories the command may open."},
 		{"network", section{object{fields: d.networkFields()}}, false, "What the command may connect to."},
 		{"environment", section{object{fields: d.environmentFields()}}, false, "Variables the command gets besides the harmless ones that always pass."},

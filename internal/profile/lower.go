@@ -24,6 +24,7 @@ func (d *document) addTo(p *Profile) {
 			p.Shims = append(p.Shims, t.value)
 		}
 	}
+	d.addWrappers(p)
 	p.Filesystem.Read = d.addPaths(p.Filesystem.Read, d.filesystem.read)
 	p.Filesystem.Write = d.addPaths(p.Filesystem.Write, d.filesystem.write)
 	for _, made := range []struct {
@@ -71,18 +72,26 @@ func (d *document) addEnvironment(e *Environment) {
 		}
 		e.Set[s.key.value] = s.value.value
 	}
-	for _, c := range d.environment.credentials {
+	for name, c := range d.credentials(d.environment.credentials) {
 		if e.Credentials == nil {
 			e.Credentials = map[string]Credential{}
 		}
+		e.Credentials[name] = c
+	}
+}
+
+func (d *document) credentials(written []credential) map[string]Credential {
+	out := make(map[string]Credential, len(written))
+	for _, c := range written {
 		decode := "auto"
 		if c.decode.set {
 			decode = c.decode.value
 		}
-		e.Credentials[c.variable.value] = Credential{
+		out[c.variable.value] = Credential{
 			Service: c.service.value, Account: c.account.value, Decode: decode, Source: d.source(c.at),
 		}
 	}
+	return out
 }
 
 func (d *document) rule(a *access) policy.Rule {

@@ -25,6 +25,9 @@ func merge(docs []*document) *Profile {
 	p.Filesystem.CreateFiles = slices.DeleteFunc(p.Filesystem.CreateFiles, denied)
 	p.Filesystem.CreateFolders = slices.DeleteFunc(p.Filesystem.CreateFolders, denied)
 	p.Network.UnixSockets = slices.DeleteFunc(p.Network.UnixSockets, denied)
+	for i := range p.Wrappers {
+		p.Wrappers[i].Read = slices.DeleteFunc(p.Wrappers[i].Read, denied)
+	}
 	return p
 }
 

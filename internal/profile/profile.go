@@ -18,6 +18,7 @@ type Profile struct {
 	Description string
 	Rules       []policy.Rule
 	Shims       []string // names of ShimNames, each once
+	Wrappers    []Wrapper
 	Filesystem  Filesystem
 	Network     Network
 	Environment Environment

@@ -25,13 +25,14 @@ func Reference() []byte {
 		}
 		b.WriteByte('\n')
 	}
-	a, c := new(access), new(credential)
+	a, c, w := new(access), new(credential), new(wrapper)
 	table("The whole profile", "", d.grammar().fields)
 	table("`credential_access`: what a rule does", "Each entry of the list is one rule.", a.effectFields())
 	table("`credential_access`: which items a rule is about",
 		"All keys that are there must match; one of the values of a list is enough. A rule needs at least one of `services`, `service_prefixes`, `servers`, `attributes`.",
 		a.matchFields())
 	table("`credential_access`: writing", "", a.writeFields())
+	table("`wrappers`", "Each entry names a tool.", w.grammar().fields)
 	table("`filesystem`", "", d.filesystemFields())
 	table("`network`", "", d.networkFields())
 	table("`environment`", "", d.environmentFields())

@@ -36,14 +36,21 @@ func (p *Profile) document() *document {
 	e := &p.Environment
 	d.environment.pass = texts(e.Pass)
 	d.environment.set = entries(e.Set)
-	for _, name := range slices.Sorted(maps.Keys(e.Credentials)) {
-		c := e.Credentials[name]
-		d.environment.credentials = append(d.environment.credentials, credential{
+	d.environment.credentials = credentialTexts(e.Credentials)
+	d.wrappers = wrapperTexts(p.Wrappers)
+	return d
+}
+
+func credentialTexts(creds map[string]Credential) []credential {
+	var out []credential
+	for _, name := range slices.Sorted(maps.Keys(creds)) {
+		c := creds[name]
+		out = append(out, credential{
 			variable: word(name), decode: word(c.Decode),
 			service: text{value: c.Service, set: true}, account: text{value: c.Account, set: true},
 		})
 	}
-	return d
+	return out
 }
 
 func accessOf(r *policy.Rule) access {

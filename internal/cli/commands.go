@@ -21,5 +21,6 @@ func commands(env *Env) []*cobra.Command {
 		newManCommand(env),
 		newProfileCommand(env),
 		newWhyCommand(env),
+		newWrappedCommand(env),
 	}
 }

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"context"
 	"errors"
+	"io"
 )
 
 // Helper is a program the supervisor starts for itself, outside of the sandbox:
@@ -15,7 +16,23 @@ type Helper struct {
 	Dir       string
 	Stdin     []byte
 	MaxOutput int // bytes of standard output; more is an error
+
+	// Live, when not nil, are its standard files while it runs, in the place of
+	// Stdin, MaxOutput and /dev/null.
+	Live *Live
 }
+
+// Live are a helper's standard files, and what it finds on descriptor 3. An
+// input that ends early or an output that cannot be written is the helper's to
+// notice.
+type Live struct {
+	In        io.Reader
+	Out, Errs io.Writer
+	Extra     []byte
+}
+
+// Self is the Path of a Helper that is this program itself.
+const Self = "keyhole itself"
 
 // Errors of a helper.
 var (

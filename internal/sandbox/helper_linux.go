@@ -24,11 +24,15 @@ type helper struct {
 func (r *run) help(ctx context.Context, h Helper) ([]byte, int, error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
+	if h.Live != nil {
+		code, err := r.live(ctx, h)
+		return nil, code, err
+	}
 	pipes, err := newPipes()
 	if err != nil {
 		return nil, 0, fmt.Errorf("starting %s: %w", h.Path, err)
 	}
-	started, err := r.startHelper(h, pipes)
+	started, err := r.startHelper(h, pipes.theirIn, pipes.theirOut, pipes.null)
 	if err = errors.Join(err, pipes.closeTheirs()); err != nil {
 		return nil, 0, errors.Join(fmt.Errorf("starting %s: %w", h.Path, err), pipes.closeOurs())
 	}
@@ -67,15 +71,23 @@ func (r *run) help(ctx context.Context, h Helper) ([]byte, int, error) {
 
 // startHelper forks under the lock that reap takes before it waits: the helper
 // is known before it can be reaped.
-func (r *run) startHelper(h Helper, p *pipes) (*helper, error) {
+func (r *run) startHelper(h Helper, files ...*os.File) (*helper, error) {
+	var fds []uintptr
+	for _, f := range files {
+		fds = append(fds, f.Fd())
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.ending {
 		return nil, errors.New("the run is ending")
 	}
-	pid, err := syscall.ForkExec(h.Path, h.Argv, &syscall.ProcAttr{
+	path := h.Path
+	if path == Self {
+		path = "/proc/self/exe" // the file may have been replaced
+	}
+	pid, err := syscall.ForkExec(path, h.Argv, &syscall.ProcAttr{
 		Dir: h.Dir, Env: h.Env,
-		Files: []uintptr{p.theirIn.Fd(), p.theirOut.Fd(), p.null.Fd()},
+		Files: fds,
 		// A session of its own has no terminal: the command shares ours.
 		Sys: &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL},
 	})

@@ -39,6 +39,9 @@ type scene struct {
 
 	Helper  *sandbox.Helper // run beside the command; what became of it goes to standard error
 	Seconds float64         // its deadline
+
+	Live      bool // its files are carried while it runs
+	LiveInput string
 }
 
 // spec is what of a sandbox.Spec can be written down.
@@ -107,7 +110,10 @@ func supervisor(text string) int {
 	helped := make(chan struct{})
 	go func() {
 		defer close(helped)
-		if s.Helper != nil {
+		switch {
+		case s.Helper != nil && s.Live:
+			fmt.Fprint(os.Stderr, live(context.Background(), p, &s))
+		case s.Helper != nil:
 			help(p, &s)
 		}
 	}()

@@ -45,7 +45,7 @@ func openStore(ctx context.Context, cfg *Config, rules *policy.Set) (*store, err
 		file = filepath.Join(cfg.Dirs.Data, SealedFileName)
 	}
 	// What is learned is looked up in the store, granted or not.
-	if !rules.Grants(policy.Read) && !rules.Grants(policy.List) && !rules.Grants(policy.Create) && cfg.Learn == nil {
+	if !rules.Grants(policy.Read) && !rules.Grants(policy.List) && !rules.Grants(policy.Create) && len(cfg.Profile.Wrappers) == 0 && cfg.Learn == nil {
 		return noStore("nothing is granted"), nil
 	}
 	switch kind := cfg.Store.Kind; kind {

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -33,6 +34,7 @@ func (r *run) environment(ctx context.Context) ([]string, error) {
 	for k, v := range cfg.Profile.Environment.Set {
 		vars[k] = v
 	}
+	r.passed = maps.Clone(vars)
 	values, err := env.Values(ctx, r.broker, r.principal("env", 0), wants(cfg.Profile.Environment.Credentials))
 	if err != nil {
 		return nil, err

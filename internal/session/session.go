@@ -98,6 +98,9 @@ type run struct {
 	recorder *audit.Recorder
 	store    *store
 	broker   *broker.Broker
+	wrapped  map[string]*wrapped // by the name the command calls them
+	passed   map[string]string   // the environment without what is keyhole's own or a value
+	running  chan *sandbox.Process
 	desk     *approval.Desk      // nil when no rule asks
 	sockets  []*net.UnixListener // bus and wire, in this order
 	answers  []*endpoint
@@ -112,7 +115,7 @@ func Run(ctx context.Context, cfg Config) (Result, error) {
 	if cfg.Notice == nil {
 		cfg.Notice = func(string) {}
 	}
-	r := &run{cfg: cfg}
+	r := &run{cfg: cfg, running: make(chan *sandbox.Process, 1)}
 	defer r.close()
 	if err := r.open(ctx); err != nil {
 		return Result{}, err
@@ -141,15 +144,19 @@ func (r *run) open(ctx context.Context) error {
 	if r.store, err = openStore(ctx, cfg, rules); err != nil {
 		return err
 	}
+	asked := r.approver(rules)
 	if cfg.Store.Wrap != nil {
 		r.store.provider = cfg.Store.Wrap(r.store.provider)
 	}
 	r.broker, err = broker.New(broker.Config{
 		Session: r.id, ProfileName: cfg.Profile.Name, Policy: rules,
 		Store: r.store.name, Provider: r.store.provider,
-		Approver: r.approver(rules), Audit: r.recorder, Log: cfg.Log,
+		Approver: asked, Audit: r.recorder, Log: cfg.Log,
 	})
 	if err != nil {
+		return err
+	}
+	if err := r.openWrapped(asked); err != nil {
 		return err
 	}
 	return r.listen(ctx)
@@ -174,7 +181,7 @@ func (r *run) makeFiles() (err error) {
 		r.sockets = append(r.sockets, l)
 	}
 	r.later = lookAtLater(r.cfg.Vars.Workspace, r.cfg.Executable)
-	if r.shims, err = makeShims(r.dir, r.cfg.Executable, r.cfg.Profile.Shims); err != nil {
+	if r.shims, err = makeShims(r.dir, r.cfg.Executable, r.cfg.Profile.Shims, wrapperNames(r.cfg.Profile)); err != nil {
 		return fmt.Errorf("making shims: %w", err)
 	}
 	if err := r.shims.makeTools(r.dir, r.cfg.Profile.Rules); err != nil {
@@ -195,6 +202,9 @@ func (r *run) serve(ctx context.Context) (Result, error) {
 	child, err := r.start(ctx, env)
 	if err != nil {
 		return Result{}, err
+	}
+	if p, ok := child.(*sandbox.Process); ok {
+		r.running <- p
 	}
 	begun := make(chan error, 1)
 	go func() {
@@ -245,6 +255,9 @@ func (r *run) close() {
 	if r.broker != nil {
 		errs = append(errs, r.broker.Close())
 	}
+	for _, w := range r.wrapped {
+		errs = append(errs, w.close())
+	}
 	if r.store != nil {
 		errs = append(errs, r.store.close())
 	}
@@ -279,7 +292,7 @@ func (r *run) listen(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	shims, err := shimserver.New(shimserver.Config{Broker: r.broker, Session: r.id, PeerPID: peer, Log: r.cfg.Log})
+	shims, err := shimserver.New(shimserver.Config{Broker: r.broker, Session: r.id, PeerPID: peer, Tools: r.tools(), Log: r.cfg.Log})
 	if err != nil {
 		return err
 	}

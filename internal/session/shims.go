@@ -22,6 +22,7 @@ type shims struct {
 	bin     string // the links
 	start   string // the start files
 	names   []string
+	tools   []string // wrapped tools
 }
 
 // commonPath is searched after the links when the command would have no PATH.
@@ -30,12 +31,12 @@ const commonPath = "/usr/local/bin:/usr/bin:/bin"
 func (s *shims) has(name string) bool { return slices.Contains(s.names, name) }
 
 // makeShims makes both folders in dir, or nothing when no shim is asked for.
-func makeShims(dir *runDir, program string, names []string) (shims, error) {
-	if len(names) == 0 {
+func makeShims(dir *runDir, program string, names, tools []string) (shims, error) {
+	if len(names)+len(tools) == 0 {
 		return shims{}, nil
 	}
 	s := shims{
-		program: program, names: names,
+		program: program, names: names, tools: tools,
 		bin: filepath.Join(dir.path, "bin"), start: filepath.Join(dir.path, "start"),
 	}
 	if bad := strings.IndexFunc(dir.path, unquotable); bad >= 0 {
@@ -53,8 +54,19 @@ func makeShims(dir *runDir, program string, names []string) (shims, error) {
 			return shims{}, err
 		}
 	}
+	for _, name := range tools {
+		// By its own name this program is what it always is; the script says
+		// which tool is meant.
+		text := "#!/bin/sh\nexec " + quoted(program) + " shim tool " + quoted(name) + " \"$@\"\n"
+		if err := os.WriteFile(filepath.Join(s.bin, name), []byte(text), 0o700); err != nil {
+			return shims{}, err
+		}
+	}
 	return s, s.writeStartFiles()
 }
+
+// quoted is a word that a shell takes as it is.
+func quoted(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
 // unquotable are the characters that mean something within PATH or between
 // single quotes in one of the shells.
@@ -99,7 +111,7 @@ func (s *shims) writeStartFiles() error {
 // setEnvironment puts the links first in PATH and points every shell at its
 // start file. What the profile passes for the same purpose is read before.
 func (s *shims) setEnvironment(vars map[string]string) {
-	if len(s.names) == 0 {
+	if len(s.names)+len(s.tools) == 0 {
 		return
 	}
 	s.setTools(vars)
@@ -128,7 +140,7 @@ func (s *shims) setEnvironment(vars map[string]string) {
 
 // grants are what the command needs of the shims.
 func (s *shims) grants() []sandbox.Grant {
-	if len(s.names) == 0 {
+	if len(s.names)+len(s.tools) == 0 {
 		return nil
 	}
 	return []sandbox.Grant{

@@ -28,7 +28,7 @@ func program(t *testing.T) string {
 // A run without shims pays for none.
 func TestNoShims(t *testing.T) {
 	d := newRunFolder(t, "run")
-	s, err := makeShims(d, "/nowhere", nil)
+	s, err := makeShims(d, "/nowhere", nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +57,7 @@ func TestShimsThatCannotBeMade(t *testing.T) {
 		"a folder for a program":        {newRunFolder(t, "run"), t.TempDir()},
 		"something is in the place":     {taken, exe},
 	} {
-		if s, err := makeShims(tt.dir, tt.program, []string{"security"}); err == nil {
+		if s, err := makeShims(tt.dir, tt.program, []string{"security"}, nil); err == nil {
 			t.Errorf("%s: made %+v", name, s)
 		}
 	}
@@ -65,7 +65,7 @@ func TestShimsThatCannotBeMade(t *testing.T) {
 
 func TestShimsEnvironment(t *testing.T) {
 	d := newRunFolder(t, "with space")
-	s, err := makeShims(d, program(t), []string{"security"})
+	s, err := makeShims(d, program(t), []string{"security"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +97,7 @@ func TestShimsEnvironment(t *testing.T) {
 }
 
 func TestShimsCoverAbsolutePaths(t *testing.T) {
-	s, err := makeShims(newRunFolder(t, "run"), program(t), []string{"security"})
+	s, err := makeShims(newRunFolder(t, "run"), program(t), []string{"security"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

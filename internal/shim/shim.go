@@ -15,6 +15,7 @@ import (
 	"keyhole/internal/shim/dockercredential"
 	"keyhole/internal/shim/gitcredential"
 	"keyhole/internal/shim/security"
+	"keyhole/internal/shim/tool"
 )
 
 // Streams are a shim's standard files.
@@ -48,6 +49,12 @@ func Run(s Streams, args []string) int {
 		return attempt.Run(s.In, s.Out, s.Err, args[1:])
 	case "security":
 		return runSecurity(s, args)
+	case "tool":
+		if len(args) < 2 {
+			fmt.Fprintln(s.Err, "keyhole: shim: no tool named")
+			return 2
+		}
+		return tool.Run(env, args[1], args[2:])
 	default:
 		fmt.Fprintf(s.Err, "keyhole: no shim is called %q\n", args[0])
 		return 2

@@ -191,9 +191,9 @@ func (d *decoder) value() *secret.Value {
 	return &v
 }
 
-func (d *decoder) names() []string {
+func (d *decoder) names(most int) []string {
 	n := d.u16()
-	if n > MaxNames {
+	if n > most {
 		d.fail("%d names", n)
 		return nil
 	}
@@ -253,7 +253,7 @@ func (d *decoder) code() Code {
 }
 
 func (d *decoder) match() Match {
-	return Match{Class: d.class(), Label: d.optional(), Attributes: d.attributes(), Order: d.names()}
+	return Match{Class: d.class(), Label: d.optional(), Attributes: d.attributes(), Order: d.names(MaxNames)}
 }
 
 // done is the fault, if there was one; bytes that are left over are one.

@@ -129,3 +129,26 @@ func (c *Conn) Do(r *Request) (*Reply, error) {
 	}
 	return DecodeReply(answer)
 }
+
+// Send sends a chunk and waits as long as it takes.
+func (c *Conn) Send(k *Chunk) error {
+	frame, err := EncodeChunk(k)
+	if err != nil {
+		return err
+	}
+	_, err = c.nc.Write(frame)
+	return err
+}
+
+// Receive waits for the next chunk, as long as it takes.
+func (c *Conn) Receive() (*Chunk, error) {
+	frame, err := ReadFrame(c.nc, MaxChunk)
+	if err != nil {
+		return nil, err
+	}
+	return DecodeChunk(frame)
+}
+
+// Endless takes away the time limit of the last request, for the chunks that
+// follow it.
+func (c *Conn) Endless() error { return c.nc.SetDeadline(time.Time{}) }

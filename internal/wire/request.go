@@ -31,6 +31,10 @@ func EncodeRequest(r *Request) ([]byte, error) {
 		e.value(r.Value)
 	case Delete:
 		e.match(&r.Match)
+	case Run:
+		e.text(r.Tool)
+		e.names(r.Args)
+		e.text(r.Dir)
 	}
 	return e.finish(MaxRequest)
 }
@@ -49,7 +53,7 @@ func DecodeRequest(frame []byte) (*Request, error) {
 		r.Match, r.All, r.Secret = d.match(), d.flag(), d.flag()
 	case Create:
 		label := d.text()
-		r.Label, r.ContentType, r.Attributes, r.Unique, r.Value = &label, d.text(), d.attributes(), d.names(), d.value()
+		r.Label, r.ContentType, r.Attributes, r.Unique, r.Value = &label, d.text(), d.attributes(), d.names(MaxNames), d.value()
 		if r.Value == nil {
 			d.fail("a new item without a secret")
 		}
@@ -57,6 +61,8 @@ func DecodeRequest(frame []byte) (*Request, error) {
 		r.Match, r.Label, r.Attributes, r.Value = d.match(), d.optional(), d.attributes(), d.value()
 	case Delete:
 		r.Match = d.match()
+	case Run:
+		r.Tool, r.Args, r.Dir = d.text(), d.names(MaxArgs), d.text()
 	default:
 		d.fail("operation %d", r.Op)
 	}
@@ -83,22 +89,23 @@ func orEmpty(v *secret.Value) *secret.Value {
 // fits checks what the frame's size alone does not bound.
 func (r *Request) fits() bool {
 	return r.Match.fits() && fitText(deref(r.Label)) && fitText(r.ContentType) &&
-		fitAttributes(r.Attributes) && fitNames(r.Unique) && (r.Value == nil || r.Value.Len() <= MaxRequest)
+		fitAttributes(r.Attributes) && fitNames(r.Unique, MaxNames) &&
+		fitText(r.Tool) && fitNames(r.Args, MaxArgs) && fitText(r.Dir) && (r.Value == nil || r.Value.Len() <= MaxRequest)
 }
 
 func (m *Match) fits() bool {
-	return fitText(deref(m.Label)) && fitAttributes(m.Attributes) && fitNames(m.Order)
+	return fitText(deref(m.Label)) && fitAttributes(m.Attributes) && fitNames(m.Order, MaxNames)
 }
 
 func fitText(s string) bool { return len(s) <= MaxText }
 
-func fitNames(list []string) bool {
+func fitNames(list []string, most int) bool {
 	for _, s := range list {
 		if !fitText(s) {
 			return false
 		}
 	}
-	return len(list) <= MaxNames
+	return len(list) <= most
 }
 
 func fitAttributes(m map[string]string) bool {
@@ -113,7 +120,7 @@ func fitAttributes(m map[string]string) bool {
 // size is at least the number of bytes of the body.
 func (r *Request) size() int {
 	n := 64 + len(deref(r.Label)) + len(r.ContentType) + sizeAttributes(r.Attributes) + sizeNames(r.Unique) +
-		len(deref(r.Match.Label)) + sizeAttributes(r.Match.Attributes) + sizeNames(r.Match.Order)
+		len(r.Tool) + len(r.Dir) + sizeNames(r.Args) + len(deref(r.Match.Label)) + sizeAttributes(r.Match.Attributes) + sizeNames(r.Match.Order)
 	if r.Value != nil {
 		n += r.Value.Len()
 	}

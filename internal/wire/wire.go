@@ -29,6 +29,8 @@ const (
 	MaxNames      = 16       // names in an order or an identity
 	MaxText       = 64 << 10 // bytes of a name, a value or a label
 	MaxItems      = 4096     // items in a reply
+	MaxArgs       = 1024     // arguments of a tool
+	MaxChunk      = 64 << 10 // bytes of a chunk's frame
 )
 
 // Op is what is asked for. The zero Op is nothing.
@@ -41,6 +43,7 @@ const (
 	Create               // add an item; never overwrites
 	Update               // change the first item that matches; never creates
 	Delete               // remove the first item that matches
+	Run                  // run a wrapped tool; after an OK chunks follow
 )
 
 // Match says which items are meant.
@@ -74,6 +77,11 @@ type Request struct {
 	Label      *string           // Update: nil leaves it; Create: nil is empty
 	Attributes map[string]string // Create: all of them; Update: those to set, an empty value removes one
 	Value      *secret.Value     // Update: nil leaves it; Create: nil is empty
+
+	// Run: the tool's name, its arguments, and the folder it is called in.
+	Tool string
+	Args []string
+	Dir  string
 }
 
 // Code is how a request went. The zero Code is a failure without a name.

@@ -41,6 +41,8 @@ func requests() map[string]*wire.Request {
 		"update":       {Op: wire.Update, Match: match, Label: text("new"), Attributes: attrs{"a": "b"}, Value: value("")},
 		"update label": {Op: wire.Update, Label: text("")},
 		"delete":       {Op: wire.Delete, Match: match},
+		"run":          {Op: wire.Run, Tool: "gh", Args: []string{"pr", "", "\x00\xff"}, Dir: "/w"},
+		"run bare":     {Op: wire.Run},
 	}
 }
 
@@ -351,4 +353,41 @@ func FuzzReply(f *testing.F) {
 			t.Fatalf("%x decodes, and encodes to %x, %v", frame, again, err)
 		}
 	})
+}
+
+func FuzzChunk(f *testing.F) {
+	for _, k := range []wire.Chunk{{Stream: wire.Input}, {Stream: wire.Output, Data: []byte("x")}, {Stream: wire.Errors, Data: make([]byte, wire.MaxPiece)}, {Stream: wire.End, Data: []byte{7}}} {
+		frame, err := wire.EncodeChunk(&k)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(frame)
+		f.Add(frame[:len(frame)-1])
+	}
+	f.Fuzz(func(t *testing.T, frame []byte) {
+		k, err := wire.DecodeChunk(frame)
+		if err != nil {
+			return
+		}
+		again, err := wire.EncodeChunk(k)
+		if err != nil || !bytes.Equal(again, frame) {
+			t.Errorf("%x decodes and encodes to %x, %v", frame, again, err)
+		}
+	})
+}
+
+// What is no chunk is refused, and one that is too large is not sent.
+func TestChunkRefused(t *testing.T) {
+	if _, err := wire.EncodeChunk(&wire.Chunk{Stream: wire.Input, Data: make([]byte, wire.MaxPiece+1)}); !errors.Is(err, wire.ErrTooLarge) {
+		t.Errorf("too large: %v", err)
+	}
+	for name, k := range map[string]wire.Chunk{"no stream": {}, "another": {Stream: wire.End + 1}, "no status": {Stream: wire.End}, "two": {Stream: wire.End, Data: []byte{1, 2}}} {
+		frame, err := wire.EncodeChunk(&k)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := wire.DecodeChunk(frame); !errors.Is(err, wire.ErrMalformed) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }

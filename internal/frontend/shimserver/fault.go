@@ -19,6 +19,10 @@ func fail(op wire.Op, err error, log *slog.Logger) *wire.Reply {
 	if errors.As(err, &denial) {
 		return &wire.Reply{Code: wire.Denied, Text: denial.Text}
 	}
+	var refusal *Refusal
+	if errors.As(err, &refusal) {
+		return &wire.Reply{Code: wire.Denied, Text: refusal.Text}
+	}
 	// Why a file cannot be written is for whoever writes; a read that fails is
 	// a store that cannot be reached, whatever the reason.
 	var errno syscall.Errno

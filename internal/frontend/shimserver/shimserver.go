@@ -48,6 +48,7 @@ type Config struct {
 	// PeerPID, when not 0, is the only process that may connect: the supervisor
 	// itself, which connects on behalf of the confined command.
 	PeerPID int
+	Tools   Tools        // nil: there are no wrapped tools
 	Log     *slog.Logger // details that shims must not see; nil: none
 }
 
@@ -132,7 +133,7 @@ func (s *Server) serve(ctx context.Context, nc *net.UnixConn) error {
 			}
 			who.Chain, chained = chainOf(who.PID), true
 		}
-		err = s.answer(ctx, nc, who, frame)
+		err = s.answer(ctx, nc, in, who, frame)
 		clear(frame)
 		if err != nil {
 			return err
@@ -173,7 +174,7 @@ func (h *hurried) Read(p []byte) (int, error) {
 }
 
 // answer answers one request. An error ends the connection.
-func (s *Server) answer(ctx context.Context, nc *net.UnixConn, who policy.Principal, frame []byte) error {
+func (s *Server) answer(ctx context.Context, nc *net.UnixConn, in *hurried, who policy.Principal, frame []byte) error {
 	r, err := wire.DecodeRequest(frame)
 	if err != nil {
 		return s.refuse(nc, err)
@@ -183,6 +184,9 @@ func (s *Server) answer(ctx context.Context, nc *net.UnixConn, who policy.Princi
 	}
 	if err := s.bucket.Take(ctx); err != nil {
 		return err
+	}
+	if r.Op == wire.Run {
+		return s.runTool(ctx, nc, in.Reader, who, r)
 	}
 	reply := s.do(ctx, who, r)
 	defer wipe(reply)

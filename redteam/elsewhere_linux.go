@@ -30,6 +30,7 @@ func elsewheres() []elsewhere {
 		{id: "H23", title: "any program overwrites an item", file: "internal/broker/write_test.go", test: "TestReplaceNeedsBothGrants"},
 		{id: "H25", title: "overwriting the program that confines, by /proc/self/exe", rows: "E99"},
 		{id: "H26", title: "the time between the decision and the call", rows: "B36 B37 B38 B39 B40"},
+		{id: "H27", title: "what a crash leaves behind", file: "integration/crash_test.go", test: "TestCrashAtEachStep"},
 		{id: "H30", title: "the supervisor's memory", rows: "D57 D58 D60", file: "internal/secret/memory_linux_test.go", test: "TestCoreHasOnlyTheCarelessCopy"},
 	}, approvalElsewhere()...)
 }

@@ -95,6 +95,7 @@ func (r *run) control(ctx context.Context, c child) *controlled {
 		r.cfg.Log.Error("opening the control socket", "err", err)
 		return nil
 	}
+	step("control open")
 	started := time.Now()
 	about := func() control.Run {
 		return control.Run{

@@ -116,6 +116,7 @@ func Run(ctx context.Context, cfg Config) (Result, error) {
 		cfg.Notice = func(string) {}
 	}
 	r := &run{cfg: cfg, running: make(chan *sandbox.Process, 1)}
+	step("begun")
 	defer r.close()
 	if err := r.open(ctx); err != nil {
 		return Result{}, err
@@ -140,6 +141,7 @@ func (r *run) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	step("files made, profile checked")
 	r.recorder = r.log.NewRecorder(r.id, nil)
 	if r.store, err = openStore(ctx, cfg, rules); err != nil {
 		return err
@@ -148,6 +150,7 @@ func (r *run) open(ctx context.Context) error {
 	if cfg.Store.Wrap != nil {
 		r.store.provider = cfg.Store.Wrap(r.store.provider)
 	}
+	step("store open")
 	r.broker, err = broker.New(broker.Config{
 		Session: r.id, ProfileName: cfg.Profile.Name, Policy: rules,
 		Store: r.store.name, Provider: r.store.provider,
@@ -159,6 +162,7 @@ func (r *run) open(ctx context.Context) error {
 	if err := r.openWrapped(asked); err != nil {
 		return err
 	}
+	step("broker made")
 	return r.listen(ctx)
 }
 
@@ -169,10 +173,12 @@ func (r *run) makeFiles() (err error) {
 		return &Hinted{fmt.Errorf("opening audit log: %w", err),
 			"nothing runs without a record of what was released; free the disk or mend the path"}
 	}
+	step("log open")
 	if r.dir, err = makeRunDir(r.cfg.Dirs.Runtime, r.cfg.UID); err != nil {
 		return fmt.Errorf("making run directory: %w", err)
 	}
 	r.id = r.dir.id
+	step("folder made")
 	for _, path := range []string{r.dir.bus(), r.dir.wire()} {
 		l, err := socket.Listen(path)
 		if err != nil {
@@ -180,10 +186,12 @@ func (r *run) makeFiles() (err error) {
 		}
 		r.sockets = append(r.sockets, l)
 	}
+	step("listening")
 	r.later = lookAtLater(r.cfg.Vars.Workspace, r.cfg.Executable)
 	if r.shims, err = makeShims(r.dir, r.cfg.Executable, r.cfg.Profile.Shims, wrapperNames(r.cfg.Profile)); err != nil {
 		return fmt.Errorf("making shims: %w", err)
 	}
+	step("shims made")
 	if err := r.shims.makeTools(r.dir, r.cfg.Profile.Rules); err != nil {
 		return fmt.Errorf("making shims: %w", err)
 	}
@@ -195,10 +203,12 @@ func (r *run) makeFiles() (err error) {
 
 // serve starts the command and stays until its last process is gone.
 func (r *run) serve(ctx context.Context) (Result, error) {
+	step("answering")
 	env, err := r.environment(ctx)
 	if err != nil {
 		return Result{}, err
 	}
+	step("environment made")
 	child, err := r.start(ctx, env)
 	if err != nil {
 		return Result{}, err
@@ -206,6 +216,7 @@ func (r *run) serve(ctx context.Context) (Result, error) {
 	if p, ok := child.(*sandbox.Process); ok {
 		r.running <- p
 	}
+	step("command started")
 	begun := make(chan error, 1)
 	go func() {
 		err := r.recordStart(child.PID())
@@ -213,6 +224,7 @@ func (r *run) serve(ctx context.Context) (Result, error) {
 			// The log is gone or full: without a record there may be no run.
 			child.Kill()
 		}
+		step("start recorded")
 		begun <- err
 	}()
 	go sweep(r.cfg.Dirs.Runtime, filepath.Dir(r.dir.tmp), r.id, r.cfg.Log)
@@ -221,10 +233,13 @@ func (r *run) serve(ctx context.Context) (Result, error) {
 	ctl := make(chan *controlled, 1)
 	go func() { ctl <- r.control(ctx, child) }()
 	status, err := child.Wait()
+	step("command ended")
 	if c := <-ctl; c != nil {
 		c.close()
 	}
+	step("control closed")
 	r.silence()
+	step("silent")
 	if recordErr := <-begun; recordErr != nil {
 		return Result{}, &Hinted{fmt.Errorf("recording start of run: %w", recordErr),
 			"the command was ended: nothing runs without a record"}
@@ -239,6 +254,7 @@ func (r *run) serve(ctx context.Context) (Result, error) {
 		r.learn(ctx, child)
 	}
 	r.recordEnd(status)
+	step("end recorded")
 	if line := r.later.report(); line != "" {
 		r.cfg.Notice(line)
 	}
@@ -254,21 +270,25 @@ func (r *run) close() {
 	}
 	if r.broker != nil {
 		errs = append(errs, r.broker.Close())
+		step("broker closed")
 	}
 	for _, w := range r.wrapped {
 		errs = append(errs, w.close())
 	}
 	if r.store != nil {
 		errs = append(errs, r.store.close())
+		step("store closed")
 	}
 	if r.recorder != nil {
 		errs = append(errs, r.recorder.Close())
 	}
 	if r.log != nil {
 		errs = append(errs, r.log.Close())
+		step("log closed")
 	}
 	if r.dir != nil {
 		errs = append(errs, r.dir.remove())
+		step("folder removed")
 	}
 	if err := errors.Join(errs...); err != nil {
 		r.cfg.Log.Error("closing run", "err", err)

@@ -70,6 +70,7 @@ func homes() map[string][]string {
 		"github.com/spf13/cobra":      {"internal/cli"},
 		"github.com/spf13/pflag":      {"internal/cli"},
 		"github.com/tailscale/hujson": {"internal/profile"},
+		"golang.org/x/mod":            {"internal/audit", "internal/cli"},
 		"golang.org/x/sys":            {"internal/..."},
 		"golang.org/x/term":           {"internal/cli", "internal/session", "internal/watch", "internal/shim/security"},
 	}

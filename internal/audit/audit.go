@@ -1,9 +1,10 @@
 // Package audit keeps the append-only record of every decision: one JSON object
 // a line, one file a user, appended under a lock by several runs at once. A
 // record is on disk before the secret it is about is released. It never holds a
-// secret's bytes, nor the arguments of processes, which may hold some. Every
-// written record is one leaf of a log that can later be made verifiable, so
-// nothing is ever rewritten: a torn last line is completed by a recorded break.
+// secret's bytes, nor the arguments of processes, which may hold some. Every line
+// is a leaf of a Merkle tree and names the hash of the line before it, so that a
+// checkpoint kept elsewhere shows whether anything was changed since; nothing is
+// ever rewritten, and a torn last line is completed by a recorded break.
 package audit
 
 import (
@@ -26,6 +27,12 @@ const (
 	Answered Kind = "answered" // a person answered
 	Repeats  Kind = "repeats"  // how often an earlier record of this run happened again
 	Break    Kind = "break"    // the log was damaged here and goes on
+)
+
+// What is in files of the log and is no record.
+const (
+	Boundary Kind = "boundary"   // what came before is in another file, or was pruned
+	Seal     Kind = "checkpoint" // the end of an export
 )
 
 // Entry is one record.

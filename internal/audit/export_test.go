@@ -1,6 +1,10 @@
 package audit
 
-import "io"
+import (
+	"bytes"
+	"io"
+	"time"
+)
 
 // TestDisk is a disk made of functions.
 type TestDisk struct {
@@ -8,8 +12,8 @@ type TestDisk struct {
 	OnSync   func() error
 }
 
-func (d TestDisk) append(_ func() ([]byte, error), lines []byte) error { return d.OnAppend(lines) }
-func (d TestDisk) sync() error                                         { return d.OnSync() }
+func (d TestDisk) append(records [][]byte) error { return d.OnAppend(bytes.Join(records, nil)) }
+func (d TestDisk) sync() error                   { return d.OnSync() }
 
 // Close does nothing.
 func (d TestDisk) Close() error { return nil }
@@ -28,4 +32,34 @@ func (l *Log) Queued() int {
 	l.queueMu.Lock()
 	defer l.queueMu.Unlock()
 	return len(l.queue)
+}
+
+// RotateAt makes the log begin a new file from this size.
+func (l *Log) RotateAt(size int64) { l.file.(*file).rotate = size }
+
+// Relink gives lines the numbers and hashes of where they stand.
+func Relink(lines [][]byte) [][]byte {
+	var at link
+	out := make([][]byte, len(lines))
+	for i, l := range lines {
+		out[i] = at.add(append([]byte("{"), l[bytes.Index(l, []byte(`"time"`)):]...))
+	}
+	return out
+}
+
+// GoOn is a file with this text after a record was added, unless it would be put
+// aside.
+func GoOn(text []byte, e Entry) ([]byte, bool) {
+	end, err := readEnd(bytes.NewReader(text), int64(len(text)))
+	if err != nil {
+		return nil, false
+	}
+	at, out := end.at, []byte(nil)
+	if end.torn() {
+		if at, out, err = end.mended(); err != nil {
+			return nil, false
+		}
+	}
+	body, err := encode(newRecord(e, "s", time.Time{}))
+	return append(append(bytes.Clone(text), out...), at.add(body)...), err == nil
 }

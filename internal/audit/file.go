@@ -17,24 +17,35 @@ const lockPatience = 5 * time.Second
 // file is a disk on a real file.
 type file struct {
 	*os.File
-	folder  string
-	newborn bool // the folder's entry for it may not be on disk yet
+	path    string
+	rotate  int64 // size from which it is put aside, under another name
+	newborn bool  // the folder's entry for it may not be on disk yet
+	at      link  // where the chain stands when the file has this size
+	size    int64
 }
 
 func openFile(path string) (*file, error) {
-	folder := filepath.Dir(path)
-	if err := ownFolder(folder); err != nil {
+	if err := ownFolder(filepath.Dir(path)); err != nil {
 		return nil, err
 	}
+	f := &file{path: path, rotate: rotateAt}
+	var err error
+	f.File, f.newborn, err = openRegular(path)
+	return f, err
+}
+
+// openRegular opens or creates the file of a log, and checks that it is this
+// user's alone.
+func openRegular(path string) (f *os.File, empty bool, err error) {
 	// O_NOFOLLOW: a link would let its maker choose which file gets written.
 	// O_NONBLOCK: a FIFO put there would block forever.
 	const flags = os.O_RDWR | os.O_APPEND | os.O_CREATE | syscall.O_NOFOLLOW | syscall.O_NONBLOCK
-	f, err := os.OpenFile(path, flags, 0o600)
+	f, err = os.OpenFile(path, flags, 0o600)
 	if errors.Is(err, syscall.ELOOP) {
-		return nil, fmt.Errorf("%s is a symbolic link", path)
+		return nil, false, fmt.Errorf("%s is a symbolic link", path)
 	}
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	info, err := f.Stat()
 	if err == nil {
@@ -43,12 +54,10 @@ func openFile(path string) (*file, error) {
 	if err == nil && info.Mode().Perm() != 0o600 {
 		err = f.Chmod(0o600)
 	}
-	log := &file{File: f, folder: folder}
 	if err != nil {
-		return nil, fmt.Errorf("%w%s", err, alsoClosing(log))
+		return nil, false, fmt.Errorf("%w%s", err, alsoClosing(f))
 	}
-	log.newborn = info.Size() == 0
-	return log, nil
+	return f, info.Size() == 0, nil
 }
 
 // ownFolder makes the folder, or checks that nobody else can put files there.
@@ -85,8 +94,8 @@ func own(path string, info fs.FileInfo, right func(fs.FileMode) bool, what strin
 }
 
 // append implements disk.
-func (f *file) append(mend func() ([]byte, error), lines []byte) (err error) {
-	if err := f.lock(); err != nil {
+func (f *file) append(bodies [][]byte) (err error) {
+	if err := f.lockCurrent(); err != nil {
 		return fmt.Errorf("locking audit log: %w", err)
 	}
 	defer func() {
@@ -94,16 +103,12 @@ func (f *file) append(mend func() ([]byte, error), lines []byte) (err error) {
 			err = fmt.Errorf("unlocking audit log: %w", unlockErr)
 		}
 	}()
-	size, torn, err := f.tail()
+	at, lines, err := f.mend(len(bodies) > 0)
 	if err != nil {
-		return fmt.Errorf("reading end of audit log: %w", err)
+		return err
 	}
-	if torn {
-		first, err := mend()
-		if err != nil {
-			return err
-		}
-		lines = append(first, lines...)
+	for _, body := range bodies {
+		lines = append(lines, at.add(body)...)
 	}
 	if len(lines) == 0 {
 		return nil
@@ -111,29 +116,93 @@ func (f *file) append(mend func() ([]byte, error), lines []byte) (err error) {
 	if _, err := f.Write(lines); err != nil {
 		// A part may be in the file; if it cannot be taken back, the next
 		// append records a break.
-		return fmt.Errorf("writing audit log: %w", errors.Join(err, f.Truncate(size)))
+		err = errors.Join(err, f.Truncate(f.size))
+		f.size = unknown
+		return fmt.Errorf("writing audit log: %w", err)
 	}
+	f.at, f.size = at, f.size+int64(len(lines))
 	return nil
 }
 
-// tail returns the file's size and whether it ends inside a line.
-func (f *file) tail() (size int64, torn bool, err error) {
+// unknown is no file's size.
+const unknown = -1
+
+// mend brings size and at up to date with what other runs wrote. It returns where
+// the chain stands and what has to be written first: a record of the break, when
+// a run was cut off in the middle of a line.
+func (f *file) mend(writing bool) (at link, first []byte, err error) {
 	info, err := f.Stat()
 	if err != nil {
-		return 0, false, err
+		return at, nil, fmt.Errorf("reading end of audit log: %w", err)
 	}
-	if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Nlink == 0 {
-		return 0, false, errors.New("the file was removed")
+	var end fileEnd
+	if info.Size() != f.size {
+		end, err = readEnd(f.File, info.Size())
+		if errors.Is(err, ErrDamaged) {
+			err = f.setAside(info.Size())
+			return f.at, nil, err
+		}
+		if err != nil {
+			return at, nil, fmt.Errorf("reading end of audit log: %w", err)
+		}
+		f.at, f.size = end.at, info.Size()
 	}
-	size = info.Size()
-	if size == 0 {
-		return 0, false, nil
+	if end.torn() {
+		return end.mended()
 	}
-	last := make([]byte, 1)
-	if _, err := f.ReadAt(last, size-1); err != nil {
-		return 0, false, err
+	if writing && f.size >= f.rotate {
+		err = f.rotateLocked()
 	}
-	return size, last[0] != '\n', nil
+	return f.at, nil, err
+}
+
+// mended goes on after lines that are none: it ends the last of them and says
+// so.
+func (e *fileEnd) mended() (at link, first []byte, err error) {
+	at = e.at
+	for _, line := range e.broken {
+		at.take(line)
+	}
+	body, err := encode(Record{
+		Time: time.Now().UTC(), Kind: Break,
+		Detail: "the line before this one is incomplete: a run was cut off while writing it",
+	})
+	if err != nil {
+		return at, nil, err
+	}
+	if e.open {
+		first = []byte{'\n'}
+	}
+	return at, append(first, at.add(body)...), nil
+}
+
+// lockCurrent takes the lock of the file that is at path now: another run may
+// have put aside the one that is open.
+func (f *file) lockCurrent() error {
+	for {
+		if err := f.lock(); err != nil {
+			return err
+		}
+		have, err := f.Stat()
+		if err != nil {
+			return errors.Join(err, flock(f.File, syscall.LOCK_UN))
+		}
+		there, err := os.Lstat(f.path)
+		if err != nil {
+			return errors.Join(fmt.Errorf("the file was removed: %w", err), flock(f.File, syscall.LOCK_UN))
+		}
+		if os.SameFile(have, there) {
+			return nil
+		}
+		next, empty, err := openRegular(f.path)
+		if err != nil {
+			return errors.Join(err, flock(f.File, syscall.LOCK_UN))
+		}
+		if err := f.File.Close(); err != nil { // and so its lock
+			return errors.Join(err, next.Close())
+		}
+		f.File, f.newborn, f.at, f.size = next, empty, link{}, 0
+	}
 }
 
 // lock takes the lock that all writers of the file share.
@@ -174,13 +243,18 @@ func (f *file) sync() error {
 	if !f.newborn {
 		return nil
 	}
-	folder, err := os.Open(f.folder)
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(folder.Sync(), folder.Close()); err != nil {
+	if err := syncFolder(filepath.Dir(f.path)); err != nil {
 		return err
 	}
 	f.newborn = false
 	return nil
+}
+
+// syncFolder returns when the names in a folder are on disk.
+func syncFolder(path string) error {
+	folder, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(folder.Sync(), folder.Close())
 }

@@ -2,17 +2,18 @@ package audit
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"sync"
-	"time"
 )
 
 // disk is the file as a Log uses it.
 type disk interface {
-	// append takes the lock other processes share, and adds lines in one write.
-	// When the file does not end in a whole line, what mend returns goes first.
-	// After an error nothing of lines is in the file, as far as can be helped.
-	append(mend func() ([]byte, error), lines []byte) error
+	// append takes the lock other processes share, and adds records in one
+	// write, each linked to the one before it. When the file does not end in a
+	// whole line, a record of that goes first. After an error nothing of them is
+	// in the file, as far as can be helped.
+	append(records [][]byte) error
 	// sync returns when everything appended is on disk.
 	sync() error
 	Close() error
@@ -47,26 +48,17 @@ func Open(path string) (*Log, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := f.append(breakLine, nil); err != nil {
+	if err := f.append(nil); err != nil {
 		return nil, fmt.Errorf("%w%s", err, alsoClosing(f))
 	}
 	return &Log{file: f}, nil
 }
 
-func alsoClosing(f disk) string {
+func alsoClosing(f io.Closer) string {
 	if err := f.Close(); err != nil {
 		return "; closing: " + err.Error()
 	}
 	return ""
-}
-
-// breakLine ends a torn line and says that it did.
-func breakLine() ([]byte, error) {
-	b, err := encode(Record{
-		Time: time.Now().UTC(), Kind: Break,
-		Detail: "the line before this one is incomplete: a run was cut off while writing it",
-	})
-	return append([]byte{'\n'}, b...), err
 }
 
 // Close closes the file. Records after it fail.
@@ -105,7 +97,7 @@ func (l *Log) commitLocked(batch []*pending) {
 	before := make(map[*Recorder]int64, 1)
 	lines, err := l.encodeLocked(batch, before)
 	if err == nil {
-		err = l.file.append(breakLine, lines)
+		err = l.file.append(lines)
 	}
 	if err != nil {
 		for r, seq := range before {
@@ -140,11 +132,11 @@ func decides(batch []*pending) bool {
 	return false
 }
 
-func (l *Log) encodeLocked(batch []*pending, before map[*Recorder]int64) ([]byte, error) {
+func (l *Log) encodeLocked(batch []*pending, before map[*Recorder]int64) ([][]byte, error) {
 	if l.dead != nil {
 		return nil, l.dead
 	}
-	var lines []byte
+	var lines [][]byte
 	for _, p := range batch {
 		if _, ok := before[p.recorder]; !ok {
 			before[p.recorder] = p.recorder.seq
@@ -157,7 +149,7 @@ func (l *Log) encodeLocked(batch []*pending, before map[*Recorder]int64) ([]byte
 			if err != nil {
 				return nil, err
 			}
-			lines = append(lines, line...)
+			lines = append(lines, line)
 		}
 	}
 	return lines, nil

@@ -158,22 +158,64 @@ func TestOpenRefusesOthersFile(t *testing.T) {
 	}
 }
 
+// appendRaw adds bytes behind the log's back.
+func appendRaw(t *testing.T, path, text string) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteString(text); err != nil || f.Close() != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestTornLastLine(t *testing.T) {
-	for name, tail := range map[string]string{"half": `{"kind":"allo`, "zeros": "\x00\x00\x00", "whole": `{"kind":"start"}`} {
+	for name, tail := range map[string]string{
+		"half": `{"kind":"allo`, "zeros": "\x00\x00\x00", "whole": `{"n":2,"prev":"x","kind":"start"}`,
+		"torn break": "{\"ki\n{\"n\":", "long": strings.Repeat("a", 300<<10),
+	} {
 		t.Run(name, func(t *testing.T) {
 			path := audit.Path(t.TempDir())
-			if err := os.WriteFile(path, []byte(`{"kind":"end"}`+"\n"+tail), 0o600); err != nil {
-				t.Fatal(err)
-			}
+			record(t, open(t, path).NewRecorder("s0", nil), entry(audit.Allowed, "a"))
+			appendRaw(t, path, tail)
 			r := open(t, path).NewRecorder("s1", nil)
 			record(t, r, entry(audit.Allowed, "a"))
 			lines := read(t, path)
-			if len(lines) != 4 || lines[2].Record.Kind != audit.Break || lines[3].Record.Kind != audit.Allowed {
+			n := 4 + strings.Count(tail, "\n")
+			if len(lines) != n || lines[n-2].Record.Kind != audit.Break || lines[n-1].Record.Kind != audit.Allowed {
 				t.Fatalf("got %+v", lines)
 			}
 			if damaged := lines[1].Err != nil; damaged != (name != "whole") {
 				t.Errorf("torn line: %v", lines[1].Err)
 			}
+			intact(t, path)
+		})
+	}
+}
+
+// A log that cannot be gone on with is kept, and a new one says where it is.
+func TestSetAside(t *testing.T) {
+	for name, text := range map[string]string{
+		"garbage": "garbage\nmore\n", "other log": `{"kind":"end"}` + "\n",
+		"blank": "\n\n", "long": strings.Repeat("a", 2<<20),
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := audit.Path(t.TempDir())
+			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			r := open(t, path).NewRecorder("s1", nil)
+			record(t, r, entry(audit.Allowed, "a"))
+			lines := read(t, path)
+			kept, err := filepath.Glob(filepath.Dir(path) + "/audit-damaged-*")
+			if err != nil || len(kept) != 1 || len(lines) != 2 || lines[0].Record.Kind != audit.Break || !strings.Contains(lines[0].Record.Detail, filepath.Base(kept[0])) {
+				t.Fatalf("%v, %v, %+v", kept, err, lines)
+			}
+			if got, err := os.ReadFile(kept[0]); err != nil || string(got) != text {
+				t.Errorf("kept %q, %v", got, err)
+			}
+			intact(t, path)
 		})
 	}
 }
@@ -183,16 +225,10 @@ func TestTornWhileOpen(t *testing.T) {
 	path := audit.Path(t.TempDir())
 	r := open(t, path).NewRecorder("s1", nil)
 	record(t, r, entry(audit.Allowed, "a"))
-	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := f.WriteString(`{"session":"oth`); err != nil {
-		t.Fatal(err)
-	}
+	appendRaw(t, path, `{"session":"oth`)
 	record(t, r, entry(audit.Allowed, "b"))
 	lines := read(t, path)
-	if len(lines) != 4 || lines[2].Record.Kind != audit.Break || lines[3].Record.Seq != 2 || f.Close() != nil {
+	if len(lines) != 4 || lines[2].Record.Kind != audit.Break || lines[3].Record.Seq != 2 {
 		t.Fatalf("got %+v", lines)
 	}
 }
@@ -272,6 +308,7 @@ func TestSeveralProcesses(t *testing.T) {
 	if len(lines) != 600 {
 		t.Errorf("%d lines, want 600", len(lines))
 	}
+	intact(t, path)
 }
 
 // childHitsLimit records until the file may not grow, and checks that what

@@ -35,6 +35,7 @@ type reader struct {
 	buf     *bufio.Reader
 	partial []byte // a line whose end has not been seen
 	dropped bool   // part of it was thrown away: it is too long
+	taken   bool   // partial was returned and is done with
 	number  int
 }
 
@@ -42,27 +43,41 @@ func newReader(r io.Reader) *reader { return &reader{buf: bufio.NewReaderSize(r,
 
 // next returns the next complete line, and io.EOF when there is none yet.
 func (r *reader) next() (Line, error) {
+	raw, err := r.raw()
+	if err != nil {
+		return Line{}, err
+	}
+	return r.line(raw), nil
+}
+
+// raw returns the next complete line without its newline, and io.EOF when there
+// is none yet. It holds until the next call; when dropped is set it is empty.
+func (r *reader) raw() ([]byte, error) {
+	if r.taken {
+		r.partial, r.dropped, r.taken = r.partial[:0], false, false
+	}
 	for {
 		part, err := r.buf.ReadSlice('\n')
 		if len(r.partial)+len(part) > maxLine {
 			r.dropped, r.partial = true, r.partial[:0]
-		} else {
+		} else if !r.dropped {
 			r.partial = append(r.partial, part...)
 		}
 		if errors.Is(err, bufio.ErrBufferFull) {
 			continue
 		}
 		if err != nil {
-			return Line{}, err
+			return nil, err
 		}
-		return r.take(), nil
+		r.number++
+		r.taken = true
+		return bytes.TrimSuffix(r.partial, []byte{'\n'}), nil
 	}
 }
 
-// take makes a Line of what was gathered.
-func (r *reader) take() Line {
-	r.number++
-	line := Line{Number: r.number, Raw: bytes.TrimSuffix(bytes.Clone(r.partial), []byte{'\n'})}
+// line makes a Line of what raw returned.
+func (r *reader) line(raw []byte) Line {
+	line := Line{Number: r.number, Raw: bytes.Clone(raw)}
 	err := json.Unmarshal(line.Raw, &line.Record)
 	switch {
 	case r.dropped:
@@ -73,7 +88,6 @@ func (r *reader) take() Line {
 	if line.Err != nil {
 		line.Record = Record{}
 	}
-	r.partial, r.dropped = r.partial[:0], false
 	return line
 }
 
@@ -83,9 +97,23 @@ func plain(raw []byte) bool {
 	return utf8.Valid(raw) && bytes.IndexFunc(raw, func(c rune) bool { return c < ' ' || unprintable(c) }) < 0
 }
 
-// Read calls each for every line of the log, damaged ones too, until it returns
-// an error, which Read then returns.
+// Read calls each for every line of the log at path, of the files put aside
+// before it too, and for damaged lines, until it returns an error, which Read
+// then returns.
 func Read(path string, each func(Line) error) error {
+	files, err := Files(path)
+	if err != nil {
+		return err
+	}
+	for _, name := range files {
+		if err := readFile(name, each); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func readFile(path string, each func(Line) error) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return err
@@ -95,12 +123,18 @@ func Read(path string, each func(Line) error) error {
 	if err := r.all(each); err != nil {
 		return err
 	}
-	if len(r.partial) > 0 || r.dropped {
-		line := r.take()
-		line.Record, line.Err = Record{}, fmt.Errorf("%w %d: it has no end", ErrDamaged, line.Number)
+	if raw, open := r.rest(); open {
+		r.number++
+		line := Line{Number: r.number, Raw: bytes.Clone(raw)}
+		line.Err = fmt.Errorf("%w %d: it has no end", ErrDamaged, line.Number)
 		return each(line)
 	}
 	return nil
+}
+
+// rest is a line that has no end, once there are no more complete ones.
+func (r *reader) rest() (raw []byte, open bool) {
+	return r.partial, !r.taken && (len(r.partial) > 0 || r.dropped)
 }
 
 // all calls each for every complete line there is.

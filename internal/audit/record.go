@@ -26,6 +26,8 @@ const (
 
 // Record is one line of the log.
 type Record struct {
+	N         int64      `json:"n,omitempty"`    // in the log, from 1; put in when it is written, as is
+	Prev      string     `json:"prev,omitempty"` // the hash of the line before
 	Time      time.Time  `json:"time"`
 	Session   string     `json:"session,omitempty"`
 	Seq       int64      `json:"seq,omitempty"` // in the session, from 1

@@ -40,7 +40,7 @@ func TestRecordShape(t *testing.T) {
 				Attributes: map[string]string{"service": "gh:github.com", "username": "", "user": "u"}},
 		},
 	}
-	want := `{"time":"2001-02-03T03:05:06.000000789Z","session":"k7","seq":1,"kind":"allowed",` +
+	want := `{"n":1,"time":"2001-02-03T03:05:06.000000789Z","session":"k7","seq":1,"kind":"allowed",` +
 		`"principal":{"front_end":"shim","uid":1000,"pid":7,"chain":[{"pid":7,"exe":"/usr/bin/gh"}]},` +
 		`"operation":"update","item":{"store":"secret-service","collection":"login","class":"generic-password",` +
 		`"service":"gh:github.com","account":"","attributes":{"user":"u"}},` +

@@ -18,7 +18,7 @@ import (
 
 const logHelp = `Read the record of every decision. It lies in
 $XDG_STATE_HOME/keyhole/audit.jsonl, one JSON object a line, and never holds a
-secret.`
+secret. 'keyhole log verify' tells whether it is what was written.`
 
 const logShowHelp = `Print the records, oldest first. A line "N more" counts equal records that came
 after the one whose number it names.
@@ -38,12 +38,13 @@ type logFilter struct {
 func newLogCommand(env *Env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "log",
-		Short: "Read the record of every decision",
+		Short: "Read and verify the record of every decision",
 		Long:  logHelp,
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	c.AddCommand(newLogShowCommand(env), newLogFollowCommand(env))
+	c.AddCommand(newLogShowCommand(env), newLogFollowCommand(env), newLogVerifyCommand(env), newLogCheckpointCommand(env),
+		newLogKeyCommand(env), newLogProveCommand(env), newLogExportCommand(env), newLogPruneCommand(env))
 	return c
 }
 
@@ -59,7 +60,7 @@ func newLogShowCommand(env *Env) *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE: func(_ *cobra.Command, _ []string) error {
 			var err error
-			if filter.since, err = parseSince(since, time.Now()); err != nil {
+			if filter.since, err = parseTime("--since", since, time.Now()); err != nil {
 				return err
 			}
 			return showLog(env, filter, asJSON)
@@ -107,8 +108,8 @@ func (f *logFilter) matches(r audit.Record) bool {
 	return true
 }
 
-// parseSince reads a moment: so long before now, or a date, or a time.
-func parseSince(s string, now time.Time) (time.Time, error) {
+// parseTime reads a moment: so long before now, or a date, or a time.
+func parseTime(flag, s string, now time.Time) (time.Time, error) {
 	if s == "" {
 		return time.Time{}, nil
 	}
@@ -125,7 +126,7 @@ func parseSince(s string, now time.Time) (time.Time, error) {
 	}
 	t, err := time.Parse(time.RFC3339, s)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("--since %q is not a time: write 90m, 2d, 2006-01-02 or 2006-01-02T15:04:05Z", s)
+		return time.Time{}, fmt.Errorf("%s %q is not a time: write 90m, 2d, 2006-01-02 or 2006-01-02T15:04:05Z", flag, s)
 	}
 	return t, nil
 }

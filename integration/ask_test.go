@@ -373,6 +373,11 @@ func TestPinentryDialog(t *testing.T) {
 		{"ask:no", "type no", "[1]"}, {"ask:closed", "key Escape", "[1]"}, {"ask:yes", "type yes", "asked-value[0]"},
 	} {
 		s.do(`(secret-tool lookup service ` + c.service + `; echo "[$?]") >out 2>&1 & true`)
+		defer func() {
+			if t.Failed() {
+				t.Logf("%s: %+v", c.service, run(t, d.command(binary, "pending")))
+			}
+		}()
 		waitFor(t, "dialog", func() bool {
 			_, err := d.outside("", "xdotool", "search", "--onlyvisible", "--class", "pinentry")
 			return err == nil

@@ -3,7 +3,6 @@
 package integration
 
 import (
-	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	"net/http"
@@ -213,15 +212,4 @@ func TestWrapperProgramIsItsOwn(t *testing.T) {
 	if got := run(t, d.inside(flags, "true")); got.code != 125 || !strings.Contains(got.err, "may write") {
 		t.Errorf("a program in the workspace: %+v", got)
 	}
-}
-
-// forms are how a value may be written.
-func forms(canary string) []string {
-	b := []byte(canary)
-	all := []string{canary, hex.EncodeToString(b), url.QueryEscape(canary), strings.ToUpper(hex.EncodeToString(b))}
-	for skip := range 3 {
-		text := base64.RawStdEncoding.EncodeToString(append(make([]byte, skip), b...))
-		all = append(all, text[(skip*8+5)/6:len(text)-2])
-	}
-	return all
 }

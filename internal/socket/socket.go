@@ -26,6 +26,13 @@ var ErrPeer = errors.New("peer is not the one expected")
 // Serve accepts connections until ctx ends or l is closed, runs serve for each
 // on a goroutine of its own, and returns when the last of them has returned.
 func Serve(ctx context.Context, l *net.UnixListener, log *slog.Logger, serve func(*net.UnixConn)) {
+	ServeAtMost(ctx, l, log, nil, serve)
+}
+
+// ServeAtMost is Serve with as many connections at once as slots has room for.
+// Others wait to be accepted, in the kernel's short queue: what has been accepted
+// costs memory and descriptors, of which a command could ask for without end.
+func ServeAtMost(ctx context.Context, l *net.UnixListener, log *slog.Logger, slots chan struct{}, serve func(*net.UnixConn)) {
 	stop := context.AfterFunc(ctx, func() {
 		if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
 			log.Warn("closing listener", "err", err)
@@ -35,6 +42,18 @@ func Serve(ctx context.Context, l *net.UnixListener, log *slog.Logger, serve fun
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	for {
+		if slots != nil {
+			select {
+			case slots <- struct{}{}:
+			case <-ctx.Done():
+				return
+			}
+		}
+		leave := func() {
+			if slots != nil {
+				<-slots
+			}
+		}
 		nc, err := l.AcceptUnix()
 		if errors.Is(err, net.ErrClosed) {
 			return
@@ -42,12 +61,16 @@ func Serve(ctx context.Context, l *net.UnixListener, log *slog.Logger, serve fun
 		if err != nil {
 			// Out of descriptors, most likely: wait for connections to end.
 			log.Warn("accepting connection", "err", err)
+			leave()
 			if !pause(ctx, acceptPause) {
 				return
 			}
 			continue
 		}
-		wg.Go(func() { serve(nc) })
+		wg.Go(func() {
+			defer leave()
+			serve(nc)
+		})
 	}
 }
 

@@ -84,16 +84,10 @@ func New(cfg Config) (*Server, error) {
 // Serve accepts connections until ctx ends or l is closed, and returns when the
 // last connection is gone. The end of ctx ends the connections too.
 func (s *Server) Serve(ctx context.Context, l *net.UnixListener) error {
-	socket.Serve(ctx, l, s.log, func(nc *net.UnixConn) {
+	socket.ServeAtMost(ctx, l, s.log, s.slots, func(nc *net.UnixConn) {
 		stop := context.AfterFunc(ctx, func() { s.cut(nc) })
 		defer stop()
 		defer s.cut(nc)
-		select {
-		case s.slots <- struct{}{}:
-			defer func() { <-s.slots }()
-		case <-ctx.Done():
-			return
-		}
 		if err := s.serve(ctx, nc); err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {
 			s.log.Debug("shim connection ended", "err", err)
 		}

@@ -89,7 +89,7 @@ func (f *runFlags) register(c *cobra.Command) {
 	fl.StringArrayVar(&f.readPaths, "read-path", nil, "let the command read this file or folder: `PATH`")
 	fl.StringArrayVar(&f.shims, "shim", nil, "put this program of keyhole's own first in PATH: `NAME` ("+strings.Join(profile.ShimNames(), ", ")+")")
 	fl.StringVar(&f.workspace, "workspace", "", "the `folder` the command may write in place of the working directory, where it still starts")
-	fl.StringVar(&f.store, "store", "", "the `store`: system (a keyring, else the sealed file), secret-service or sealed-file")
+	fl.StringVar(&f.store, "store", "", "the `store`: system (keychain or keyring, else the sealed file), macos-keychain, secret-service or sealed-file")
 	fl.StringVar(&f.storeFile, "store-file", "", "`path` of the sealed file (default: store.age in keyhole's data folder)")
 	fl.StringVar(&f.identity, "identity", "", "age identity `file` that opens the sealed file")
 	fl.StringVar(&f.approve, "approve-command", "", "`program` of yours that answers questions: facts as JSON on its standard input, exit status 0 for yes, 1 for no")

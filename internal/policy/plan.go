@@ -202,6 +202,9 @@ func includes(w, q secret.Query) bool {
 	if w.Class != secret.AnyClass && w.Class != q.Class || w.Collection != "" && w.Collection != q.Collection {
 		return false
 	}
+	if w.Account != nil && (q.Account == nil || *q.Account != *w.Account) {
+		return false
+	}
 	for k, v := range w.Attributes {
 		if got, ok := q.Attributes[k]; !ok || got != v {
 			return false

@@ -143,6 +143,7 @@ type Query struct {
 	Class      Class
 	Collection string // empty: any
 	Attributes map[string]string
+	Account    *string // nil: any; the normalised account, whatever attribute holds it
 }
 
 // SchemaKey is the attribute that names a libsecret schema, and GenericSchema
@@ -160,6 +161,11 @@ func (q Query) Matches(r Ref) bool {
 	}
 	if q.Class != AnyClass && q.Class != r.Class() {
 		return false
+	}
+	if q.Account != nil {
+		if a, _ := r.Account(); a != *q.Account {
+			return false
+		}
 	}
 	for k, want := range q.Attributes {
 		got, ok := r.Attributes[k]

@@ -13,6 +13,7 @@ import (
 
 	"keyhole/internal/broker"
 	"keyhole/internal/policy"
+	"keyhole/internal/provider/keychain"
 	"keyhole/internal/provider/sealedfile"
 	"keyhole/internal/provider/secretservice"
 	"keyhole/internal/secret"
@@ -51,6 +52,12 @@ func openStore(ctx context.Context, cfg *Config, rules *policy.Set) (*store, err
 	switch kind := cfg.Store.Kind; kind {
 	case "", "system":
 		return systemStore(ctx, cfg, rules, bus, file)
+	case keychain.Name:
+		s, there, err := systemKeychain(cfg)
+		if err == nil && !there {
+			err = &Hinted{errors.New("no macOS keychain on this system"), "use --store sealed-file"}
+		}
+		return s, err
 	case secretservice.Name:
 		if bus == "" {
 			return nil, &Hinted{errors.New("no session bus, so no Secret Service"),
@@ -60,7 +67,7 @@ func openStore(ctx context.Context, cfg *Config, rules *policy.Set) (*store, err
 	case sealedfile.Name:
 		return openSealed(cfg, file)
 	default:
-		return nil, fmt.Errorf("no store is called %q: system, %s and %s are", kind, secretservice.Name, sealedfile.Name)
+		return nil, fmt.Errorf("no store is called %q: system, %s, %s and %s are", kind, secretservice.Name, sealedfile.Name, keychain.Name)
 	}
 }
 
@@ -74,6 +81,9 @@ func chosen(rules *policy.Set) bool {
 }
 
 func systemStore(ctx context.Context, cfg *Config, rules *policy.Set, bus, file string) (*store, error) {
+	if s, there, err := systemKeychain(cfg); there {
+		return s, err
+	}
 	_, err := os.Stat(file)
 	sealed := err == nil
 	switch {

@@ -38,15 +38,18 @@ func value(r secret.Ref, name string) string {
 	}
 }
 
-// query narrows a search as far as the store can: by what has one name only and
-// is not empty, since an empty value may be missing. The rest is compared here,
-// on what the broker shows.
+// query narrows a search as far as the store can: by the account, whatever it is
+// called, and by what has one name only and is not empty, since an empty value
+// may be missing. The rest is compared here, on what the broker shows.
 func query(class secret.Class, attributes map[string]string) secret.Query {
 	q := secret.Query{Class: class, Attributes: map[string]string{}}
 	for k, v := range attributes {
 		if v != "" && k != keyAccount && k != keyPath {
 			q.Attributes[k] = v
 		}
+	}
+	if v, ok := attributes[keyAccount]; ok {
+		q.Account = &v // an account that is missing is an empty one
 	}
 	return q
 }

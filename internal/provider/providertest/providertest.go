@@ -47,6 +47,26 @@ type Traits struct {
 	NoDuplicates   bool   // refuses a second item with equal attributes with ErrExists
 	MaxSecret      int    // most bytes of a secret to try; 0: 1 MiB
 	Collection     string // where items are created; empty: the store's choice
+
+	// Shape is for stores that have a fixed set of attributes: what such a store
+	// keeps of the attributes of an item, or looks for when asked for them. It
+	// returns equal sets for equal ones and different sets for different ones.
+	Shape func(attributes map[string]string, query bool) map[string]string
+	// Identity are the attributes that tell two items apart; nil: all. Of those
+	// that differ only in others the second is refused with ErrExists, and an item
+	// keeps them: changing one is refused with ErrUnsupported.
+	Identity []string
+	// NoAbsent stores cannot tell an attribute that is missing from an empty one.
+	NoAbsent bool
+	// NoSchema stores keep no libsecret schema.
+	NoSchema bool
+}
+
+func (t *Traits) shape(attributes map[string]string, query bool) map[string]string {
+	if t.Shape == nil {
+		return attributes
+	}
+	return t.Shape(attributes, query)
 }
 
 func (t Traits) maxSecret() int {

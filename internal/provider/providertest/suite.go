@@ -42,7 +42,7 @@ func (s *suite) attrs(kv ...string) map[string]string {
 
 func (s *suite) item(label string, attributes map[string]string) secret.Info {
 	return secret.Info{
-		Ref:   secret.Ref{Collection: s.traits.Collection, Attributes: attributes},
+		Ref:   secret.Ref{Collection: s.traits.Collection, Attributes: s.traits.shape(attributes, false)},
 		Label: label, ContentType: "text/plain",
 	}
 }
@@ -62,7 +62,7 @@ func (s *suite) create(label, value string, attributes map[string]string) secret
 
 func (s *suite) list(attributes map[string]string) []secret.Info {
 	s.Helper()
-	infos, err := s.store.List(s.ctx, secret.Query{Attributes: attributes})
+	infos, err := s.store.List(s.ctx, secret.Query{Attributes: s.traits.shape(attributes, true)})
 	if err != nil {
 		s.Fatalf("listing %v: %v", attributes, err)
 	}
@@ -118,6 +118,7 @@ func (s *suite) mustShow(info secret.Info, id, label string, attributes map[stri
 
 // sameAttributes compares as strictly as the store's traits allow.
 func (s *suite) sameAttributes(got, want map[string]string) bool {
+	want = s.traits.shape(want, false)
 	switch {
 	case s.traits.AddsAttributes:
 		for k, v := range want {

@@ -26,7 +26,13 @@ func (s *suite) createNeverOverwrites() {
 	}
 	// Fewer attributes are what a store with replacement by query would hit.
 	s.create("fewer", "x", s.attrs("service", "example"))
-	s.create("more", "x", s.attrs("service", "example", "account", "me", "extra", "1"))
+	more := s.attrs("service", "example", "account", "me", "extra", "1")
+	if s.traits.Identity == nil {
+		s.create("more", "x", more)
+	} else {
+		_, err := s.store.Create(s.ctx, s.item("more", more), secret.NewValue([]byte("x")))
+		s.mustBe(err, secret.ErrExists, "creating an item that differs in what does not count")
+	}
 	named := s.item("named", s.attrs("n", "1"))
 	named.ID = first.ID
 	if got, err := s.store.Create(s.ctx, named, secret.NewValue([]byte("x"))); err != nil || got.ID == first.ID {
@@ -45,6 +51,12 @@ func (s *suite) update() {
 	}
 	text := string(value.Expose())
 	moved := s.attrs("service", "example", "account", "you", "extra", "")
+	if s.traits.Identity != nil {
+		err := s.store.Update(s.ctx, made.ID, secret.Change{Attributes: s.traits.shape(moved, false)})
+		s.mustBe(err, secret.ErrUnsupported, "giving an item another name")
+		s.mustHold(made.ID, "old", "old secret", attributes)
+		moved = s.attrs("service", "example", "account", "me", "extra", "more")
+	}
 	for _, step := range []struct {
 		name         string
 		change       secret.Change
@@ -60,6 +72,9 @@ func (s *suite) update() {
 	} {
 		if step.value == "" && s.traits.NoEmptySecret {
 			continue
+		}
+		if step.change.Attributes != nil {
+			step.change.Attributes = s.traits.shape(step.change.Attributes, false)
 		}
 		if err := s.store.Update(s.ctx, made.ID, step.change); err != nil {
 			s.Errorf("updating %s: %v", step.name, err)
@@ -109,9 +124,11 @@ func (s *suite) deleting() {
 // callersOwn scribbles over everything given and taken.
 func (s *suite) callersOwn() {
 	attributes := s.attrs("service", "example")
-	given := maps.Clone(attributes)
+	given := maps.Clone(s.traits.shape(attributes, false))
 	value := secret.NewValue([]byte("the secret"))
-	made, err := s.store.Create(s.ctx, s.item("label", given), value)
+	item := s.item("label", nil)
+	item.Attributes = given
+	made, err := s.store.Create(s.ctx, item, value)
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -190,7 +207,7 @@ func (s *suite) oneRound(name string, keep bool) error {
 	if err := s.holds(made.ID, name, "2 "+name); err != nil {
 		return err
 	}
-	infos, err := s.store.List(s.ctx, secret.Query{Attributes: s.attrs("name", name)})
+	infos, err := s.store.List(s.ctx, secret.Query{Attributes: s.traits.shape(s.attrs("name", name), true)})
 	if err != nil || len(infos) != 1 {
 		return fmt.Errorf("%s: listing: %d items, %v", name, len(infos), err)
 	}

@@ -1,0 +1,23 @@
+package session
+
+import (
+	"fmt"
+	"os/user"
+
+	"keyhole/internal/provider/keychain"
+)
+
+// systemKeychain is the person's keychains, the store of a Mac. Their folder is
+// the user database's: HOME may say another one, and Apple's tool would look for
+// the search list there.
+func systemKeychain(cfg *Config) (s *store, there bool, err error) {
+	u, err := user.Current()
+	if err != nil {
+		return nil, true, fmt.Errorf("opening keychain: %w", err)
+	}
+	k, err := keychain.Open(keychain.Config{Home: u.HomeDir, Log: cfg.Log})
+	if err != nil {
+		return nil, true, err
+	}
+	return &store{name: keychain.Name, provider: k, close: k.Close}, true, nil
+}

@@ -7,6 +7,7 @@ func commands(env *Env) []*cobra.Command {
 	return []*cobra.Command{
 		newRunCommand(env),
 		newShellCommand(env),
+		newServeCommand(env),
 		newDemoCommand(env),
 		newDoctorCommand(env),
 		newStoreCommand(env),

@@ -109,19 +109,23 @@ type run struct {
 // Run does one whole run. The error is keyhole's own failure (or a
 // *sandbox.NotStarted); a command that ran and failed is a Result.
 func Run(ctx context.Context, cfg Config) (Result, error) {
-	if cfg.Log == nil {
-		cfg.Log = slog.New(slog.DiscardHandler)
-	}
-	if cfg.Notice == nil {
-		cfg.Notice = func(string) {}
-	}
-	r := &run{cfg: cfg, running: make(chan *sandbox.Process, 1)}
+	r := newRunOf(cfg)
 	step("begun")
 	defer r.close()
 	if err := r.open(ctx); err != nil {
 		return Result{}, err
 	}
 	return r.serve(ctx)
+}
+
+func newRunOf(cfg Config) *run {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Notice == nil {
+		cfg.Notice = func(string) {}
+	}
+	return &run{cfg: cfg, running: make(chan *sandbox.Process, 1)}
 }
 
 // open prepares everything that must be there before the command starts. The
@@ -142,6 +146,15 @@ func (r *run) open(ctx context.Context) error {
 		return err
 	}
 	step("files made, profile checked")
+	if err := r.openBroker(ctx, rules); err != nil {
+		return err
+	}
+	return r.listen(ctx)
+}
+
+// openBroker opens the store and puts the broker before it.
+func (r *run) openBroker(ctx context.Context, rules *policy.Set) (err error) {
+	cfg := &r.cfg
 	r.recorder = r.log.NewRecorder(r.id, nil)
 	if r.store, err = openStore(ctx, cfg, rules); err != nil {
 		return err
@@ -163,12 +176,12 @@ func (r *run) open(ctx context.Context) error {
 		return err
 	}
 	step("broker made")
-	return r.listen(ctx)
+	return nil
 }
 
-// makeFiles opens the audit log and makes the run directory with its sockets, on
-// which nobody answers yet.
-func (r *run) makeFiles() (err error) {
+// makeOwnFiles opens the audit log and makes the run directory with its sockets,
+// on which nobody answers yet.
+func (r *run) makeOwnFiles() (err error) {
 	if r.log, err = audit.Open(audit.Path(r.cfg.Dirs.State)); err != nil {
 		return &Hinted{fmt.Errorf("opening audit log: %w", err),
 			"nothing runs without a record of what was released; free the disk or mend the path"}
@@ -187,6 +200,14 @@ func (r *run) makeFiles() (err error) {
 		r.sockets = append(r.sockets, l)
 	}
 	step("listening")
+	return nil
+}
+
+// makeFiles makes the run's own files and what the command is given.
+func (r *run) makeFiles() (err error) {
+	if err := r.makeOwnFiles(); err != nil {
+		return err
+	}
 	r.later = lookAtLater(r.cfg.Vars.Workspace, r.cfg.Executable)
 	if r.shims, err = makeShims(r.dir, r.cfg.Executable, r.cfg.Profile.Shims, wrapperNames(r.cfg.Profile)); err != nil {
 		return fmt.Errorf("making shims: %w", err)
@@ -308,6 +329,11 @@ func (r *run) listen(ctx context.Context) error {
 	if r.cfg.Unconfined {
 		peer = 0
 	}
+	return r.listenAs(ctx, r.sockets, peer)
+}
+
+// listenAs answers on a bus and a wire socket; peer says who may connect.
+func (r *run) listenAs(ctx context.Context, sockets []*net.UnixListener, peer int) error {
 	bus, err := dbus.New(dbus.Config{Broker: r.broker, Session: r.id, PeerPID: peer, Log: r.cfg.Log})
 	if err != nil {
 		return err
@@ -317,7 +343,7 @@ func (r *run) listen(ctx context.Context) error {
 		return err
 	}
 	for i, s := range []server{bus, shims} {
-		r.answers = append(r.answers, serveEndpoint(ctx, s, r.sockets[i]))
+		r.answers = append(r.answers, serveEndpoint(ctx, s, sockets[i]))
 	}
 	return nil
 }

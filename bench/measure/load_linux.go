@@ -22,9 +22,9 @@ const (
 func (b *bench) load(*keyring.Keyring) error {
 	s := b.report.section("Load", "direct")
 	var err error
-	for range loadTries {
+	for try := range loadTries {
 		// gnome-keyring was seen to abort under this load, without keyhole too.
-		if err = b.loadOnce(s); err == nil || b.ctx.Err() != nil {
+		if err = b.loadOnce(s, fmt.Sprintf("load%d", try)); err == nil || b.ctx.Err() != nil {
 			break
 		}
 		s.rows = nil
@@ -33,13 +33,13 @@ func (b *bench) load(*keyring.Keyring) error {
 	return err
 }
 
-func (b *bench) loadOnce(s *section) error {
+func (b *bench) loadOnce(s *section, name string) error {
 	k := keyring.Start(b, keyring.Config{})
 	defer k.KillBus(b)
 	if err := fill(k.Address()); err != nil {
 		return err
 	}
-	t, err := b.trio("load", k.Address(), theRule())
+	t, err := b.trio(name, k.Address(), theRule())
 	if err != nil {
 		return err
 	}

@@ -61,7 +61,7 @@ func (b *bench) trio(name, bus string, rule []string) (trio, error) {
 }
 
 func (t trio) stop() error {
-	for _, p := range []*helper{t.direct, t.through, t.inside} {
+	for _, p := range []*helper{t.direct, t.through, t.inside, t.endpoint} {
 		if err := p.stop(); err != nil {
 			return err
 		}

@@ -46,7 +46,7 @@ func (d *Denial) Is(target error) bool { return target == ErrDenied }
 // many run at once and gives each a deadline. Infos it returns are the caller's.
 type Provider interface {
 	// List returns the items that match q, in the store's own order, with their
-	// attributes. It never reads a secret and never unlocks.
+	// attributes. It never reads a secret and never unlocks. See secret.Glance.
 	List(ctx context.Context, q secret.Query) ([]secret.Info, error)
 	// Stat returns one item as it is now: secret.ErrNotFound when gone.
 	Stat(ctx context.Context, id string) (secret.Info, error)

@@ -96,7 +96,7 @@ func (b *Broker) equal(ctx context.Context, req policy.Request) (secret.Info, bo
 // visible is a refusal: beside it the new item would take its place for whoever
 // searches.
 func (b *Broker) like(ctx context.Context, req policy.Request, q secret.Query, same func(secret.Info) bool) (secret.Info, bool, error) {
-	found, err := b.search(ctx, q)
+	found, err := b.search(secret.Whole(ctx), q)
 	if err != nil {
 		b.notes.add(entry(audit.Failed, req, policy.Decision{}))
 		return secret.Info{}, false, err

@@ -32,3 +32,23 @@ func PromptAllowed(ctx context.Context) bool {
 	ok, _ := ctx.Value(promptKey{}).(bool)
 	return ok
 }
+
+type glanceKey struct{}
+
+// Glance marks a context under which it is enough to be told which items there
+// are and what their attributes are: labels and times may be missing, and a list
+// may be a moment old. What comes with an item's bytes is never old.
+func Glance(ctx context.Context) context.Context {
+	return context.WithValue(ctx, glanceKey{}, true)
+}
+
+// Whole takes the mark of Glance off.
+func Whole(ctx context.Context) context.Context {
+	return context.WithValue(ctx, glanceKey{}, false)
+}
+
+// Glances tells whether Glance marked the context.
+func Glances(ctx context.Context) bool {
+	ok, _ := ctx.Value(glanceKey{}).(bool)
+	return ok
+}

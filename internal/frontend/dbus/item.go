@@ -69,7 +69,7 @@ func (k *call) release(ctx context.Context, path, sessionPath string, s *session
 	if err != nil {
 		return err
 	}
-	info, v, err := k.srv.cfg.Broker.Get(ctx, who, ref)
+	info, v, err := k.srv.cfg.Broker.Get(secret.Glance(ctx), who, ref)
 	if err != nil {
 		return err
 	}

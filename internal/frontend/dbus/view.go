@@ -23,13 +23,14 @@ func (k *call) gate(ctx context.Context) (policy.Principal, error) {
 	return k.c.principal(), k.srv.bucket.Take(ctx)
 }
 
-// list asks for the visible items of the collection, or of all without one.
+// list asks for the visible items of the collection, or of all without one. Only
+// their names are told.
 func (k *call) list(ctx context.Context, attrs map[string]string) ([]secret.Info, error) {
 	who, err := k.gate(ctx)
 	if err != nil {
 		return nil, err
 	}
-	infos, err := k.srv.cfg.Broker.List(ctx, who, secret.Query{Attributes: attrs})
+	infos, err := k.srv.cfg.Broker.List(secret.Glance(ctx), who, secret.Query{Attributes: attrs})
 	if err != nil || !k.obj.overlay {
 		return infos, err
 	}

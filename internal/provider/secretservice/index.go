@@ -26,7 +26,13 @@ type index struct {
 
 // entry is one item; info is nil while it is being read.
 type entry struct {
-	info *secret.Info
+	info  *secret.Info
+	brief bool // of info only the attributes are known
+}
+
+// tells tells whether an entry, which may be nil, is all that is wanted.
+func (e *entry) tells(brief bool) bool {
+	return e != nil && e.info != nil && (brief || !e.brief)
 }
 
 func newIndex() *index {
@@ -53,12 +59,12 @@ func (x *index) signal(member string, body []any) {
 // from the index what is no longer there. An item is read again when its lock
 // has turned since: until a keyring was opened once, gnome-keyring does not
 // know its attributes.
-func (x *index) split(h hits) (known map[dbus.ObjectPath]*secret.Info, need []dbus.ObjectPath) {
+func (x *index) split(h hits, brief bool) (known map[dbus.ObjectPath]*secret.Info, need []dbus.ObjectPath) {
 	kept := make(map[dbus.ObjectPath]*entry)
 	known = make(map[dbus.ObjectPath]*secret.Info)
 	for _, p := range h.all() {
 		e := x.items[p]
-		if e == nil || e.info == nil || e.info.Locked != h.isLocked(p) {
+		if !e.tells(brief) || e.info.Locked != h.isLocked(p) {
 			need = append(need, p)
 			continue
 		}
@@ -70,13 +76,13 @@ func (x *index) split(h hits) (known map[dbus.ObjectPath]*secret.Info, need []db
 
 // find tells of unlocked hits which are known and which must be read. An index
 // that has grown too large is begun again.
-func (x *index) find(paths []dbus.ObjectPath) (known map[dbus.ObjectPath]*secret.Info, need []dbus.ObjectPath) {
+func (x *index) find(paths []dbus.ObjectPath, brief bool) (known map[dbus.ObjectPath]*secret.Info, need []dbus.ObjectPath) {
 	if len(x.items) > indexMost {
 		clear(x.items)
 	}
 	known = make(map[dbus.ObjectPath]*secret.Info, len(paths))
 	for _, p := range paths {
-		if e := x.items[p]; e != nil && e.info != nil && !e.info.Locked {
+		if e := x.items[p]; e.tells(brief) && !e.info.Locked {
 			known[p] = e.info
 			continue
 		}
@@ -89,12 +95,12 @@ func (x *index) find(paths []dbus.ObjectPath) (known map[dbus.ObjectPath]*secret
 // shown of it. Nothing is decided by that.
 type described struct{ info secret.Info }
 
-// known returns what is known of an unlocked item.
-func (l *link) known(p dbus.ObjectPath) (described, bool) {
+// known returns what is known of an unlocked item, if that is enough.
+func (l *link) known(p dbus.ObjectPath, brief bool) (described, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e := l.index.items[p]
-	if e == nil || e.info == nil || e.info.Locked {
+	if !e.tells(brief) || e.info.Locked {
 		return described{}, false
 	}
 	return described{*e.info}, true
@@ -138,10 +144,10 @@ func (s *Store) everything(ctx context.Context, l *link) ([]secret.Info, error) 
 	}
 	l.mu.Lock()
 	x := l.index
-	known, need := x.split(h)
+	known, need := x.split(h, secret.Glances(ctx))
 	l.mu.Unlock()
 	for chunk := range slices.Chunk(need, fillChunk) {
-		if err := s.fill(ctx, l, x, chunk, known); err != nil {
+		if err := s.fill(ctx, l, x, chunk, known, h.isLocked); err != nil {
 			return nil, err
 		}
 	}
@@ -150,15 +156,19 @@ func (s *Store) everything(ctx context.Context, l *link) ([]secret.Info, error) 
 
 // fill reads a few items into known, and into the index unless a signal came in
 // between. What it has read stays when a later chunk runs out of time, so the
-// next listing goes on from there.
-func (s *Store) fill(ctx context.Context, l *link, x *index, paths []dbus.ObjectPath, known map[dbus.ObjectPath]*secret.Info) error {
+// next listing goes on from there. Of a readable item only the attributes are read
+// where that is enough: gnome-keyring walks the whole collection once for every
+// property.
+func (s *Store) fill(ctx context.Context, l *link, x *index, paths []dbus.ObjectPath, known map[dbus.ObjectPath]*secret.Info,
+	locked func(dbus.ObjectPath) bool) error {
+	brief := secret.Glances(ctx)
 	pending := &entry{}
 	l.mu.Lock()
 	for _, p := range paths {
 		x.items[p] = pending
 	}
 	l.mu.Unlock()
-	infos, err := s.readAll(ctx, l, paths)
+	infos, err := s.readAll(ctx, l, paths, func(p dbus.ObjectPath) bool { return brief && !locked(p) })
 	if err != nil {
 		return err
 	}
@@ -169,7 +179,7 @@ func (s *Store) fill(ctx context.Context, l *link, x *index, paths []dbus.Object
 		revealHashed(&i, nil)
 		known[p] = &i
 		if x.items[p] == pending {
-			x.items[p] = &entry{&i}
+			x.items[p] = &entry{&i, brief && !i.Locked}
 		}
 	}
 	return nil

@@ -86,6 +86,16 @@ func infoOf(p dbus.ObjectPath, r reply) (secret.Info, error) {
 	return info, nil
 }
 
+// briefOf reads the reply to Get of the attributes of an item that a search has
+// just found readable.
+func briefOf(p dbus.ObjectPath, r reply) (secret.Info, error) {
+	attrs, err := attributesIn(r)
+	if err != nil {
+		return secret.Info{}, err
+	}
+	return secret.Info{Ref: secret.Ref{Store: Name, ID: string(p), Collection: collectionName(p), Attributes: attrs}}, nil
+}
+
 func timeOf(v dbus.Variant) time.Time {
 	sec, _ := v.Value().(uint64)
 	if sec == 0 || sec > 1<<40 {
@@ -131,9 +141,8 @@ func (s *Store) Get(ctx context.Context, id string) (secret.Info, secret.Value, 
 	var value secret.Value
 	err := s.withSession(ctx, func(l *link, n *session) error {
 		read, infoFrom := getAll(p, itemIface), infoOf
-		if known, ok := l.known(p); ok {
-			read = request{p, propsIface + ".Get", []any{itemIface, "Attributes"}}
-			infoFrom = known.reread
+		if known, ok := l.known(p, secret.Glances(ctx)); ok {
+			read, infoFrom = getAttributes(p), known.reread
 		}
 		w, attrs, err := s.secretThen(ctx, l, n, p, read)
 		if err != nil {
@@ -148,6 +157,7 @@ func (s *Store) Get(ctx context.Context, id string) (secret.Info, secret.Value, 
 		return err
 	})
 	if err != nil {
+		s.forgetSearches() // or it would be found again
 		return secret.Info{}, secret.Value{}, s.failure(ctx, act, err, aboutItem)
 	}
 	return info, value, nil

@@ -24,6 +24,7 @@ type link struct {
 	session   *session
 	prompts   map[dbus.ObjectPath]chan completion
 	index     *index
+	searches  searches
 }
 
 // completion is how a prompt ended.
@@ -61,8 +62,7 @@ func (l *link) subscribe(ctx context.Context) error {
 	asked := make([]request, 0, 4)
 	for _, rule := range []string{
 		"type='signal',sender='" + busName + "',interface='" + busIface + "',member='NameOwnerChanged',arg0='" + serviceName + "'",
-		"type='signal',sender='" + serviceName + "',interface='" + collectionIface + "'",
-		"type='signal',sender='" + serviceName + "',interface='" + promptIface + "'",
+		"type='signal',sender='" + serviceName + "'",
 	} {
 		asked = append(asked, request{busPath, busIface + ".AddMatch", []any{rule}})
 	}
@@ -109,11 +109,13 @@ func (l *link) signal(m *message) {
 		}
 	case m.sender != l.owner:
 		// Anybody on the bus can address a signal to us.
+		return
 	case m.iface == promptIface && m.member == "Completed":
 		l.completeLocked(dbus.ObjectPath(m.path), body)
 	case m.iface == collectionIface:
 		l.index.signal(m.member, body)
 	}
+	l.searches.forget()
 }
 
 // setOwnerLocked forgets all that was agreed with the service before: another
@@ -123,6 +125,7 @@ func (l *link) setOwnerLocked(owner string) {
 	l.session = nil
 	l.lists.Store(true)
 	l.index = newIndex()
+	l.searches.forget()
 	for p, ch := range l.prompts {
 		delete(l.prompts, p)
 		ch <- completion{gone: true}

@@ -2,6 +2,8 @@ package secretservice
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/godbus/dbus/v5"
@@ -52,6 +54,20 @@ func getAll(path dbus.ObjectPath, iface string) request {
 	return request{path, propsIface + ".GetAll", []any{iface}}
 }
 
+func getAttributes(path dbus.ObjectPath) request {
+	return request{path, propsIface + ".Get", []any{itemIface, "Attributes"}}
+}
+
+// changes tells whether a search may find something else after the request.
+func (r request) changes() bool {
+	switch r.method[strings.LastIndexByte(r.method, '.')+1:] {
+	case "SearchItems", "GetSecret", "GetSecrets", "Get", "GetAll", "OpenSession", "ReadAlias":
+		return false
+	default:
+		return true
+	}
+}
+
 // send sends the requests back to back, so that the service sees them in this
 // order, and waits for all replies. It takes at most maxInFlight requests. The
 // error is that of waiting; each reply has its own.
@@ -65,6 +81,10 @@ func (s *Store) send(ctx context.Context, l *link, dest string, reqs ...request)
 		return nil, err
 	}
 	defer s.slots.give(len(reqs))
+	if slices.ContainsFunc(reqs, request.changes) {
+		l.forgetSearches()
+		defer l.forgetSearches()
+	}
 	return l.bus.exchange(ctx, dest, reqs...)
 }
 

@@ -50,7 +50,7 @@ func (s *Store) List(ctx context.Context, q secret.Query) ([]secret.Info, error)
 
 // search asks the service for hits and reads their attributes.
 func (s *Store) search(ctx context.Context, l *link, attrs map[string]string) ([]secret.Info, error) {
-	h, err := s.searchItems(ctx, l, attrs)
+	h, err := s.searchAgain(ctx, l, attrs)
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +59,7 @@ func (s *Store) search(ctx context.Context, l *link, attrs map[string]string) ([
 		return nil, err
 	}
 	for chunk := range slices.Chunk(h.locked, maxInFlight) {
-		infos, err := s.readAll(ctx, l, chunk)
+		infos, err := s.readAll(ctx, l, chunk, func(dbus.ObjectPath) bool { return false })
 		if err != nil {
 			return nil, err
 		}
@@ -77,10 +77,10 @@ func (s *Store) search(ctx context.Context, l *link, attrs map[string]string) ([
 func (s *Store) readUnlocked(ctx context.Context, l *link, paths []dbus.ObjectPath) ([]secret.Info, error) {
 	l.mu.Lock()
 	x := l.index
-	known, need := x.find(paths)
+	known, need := x.find(paths, secret.Glances(ctx))
 	l.mu.Unlock()
 	for chunk := range slices.Chunk(need, maxInFlight) {
-		if err := s.fill(ctx, l, x, chunk, known); err != nil {
+		if err := s.fill(ctx, l, x, chunk, known, func(dbus.ObjectPath) bool { return false }); err != nil {
 			return nil, err
 		}
 	}
@@ -122,11 +122,16 @@ func (s *Store) searchItems(ctx context.Context, l *link, attrs map[string]strin
 
 // readAll reads the attributes of a few items, all requests in flight at once.
 // Items that are gone by now are left out; any other failure fails the whole,
-// or a busy bus would look like an empty keyring.
-func (s *Store) readAll(ctx context.Context, l *link, paths []dbus.ObjectPath) ([]secret.Info, error) {
+// or a busy bus would look like an empty keyring. Of those that are brief only the
+// attributes are read.
+func (s *Store) readAll(ctx context.Context, l *link, paths []dbus.ObjectPath, brief func(dbus.ObjectPath) bool) ([]secret.Info, error) {
 	reqs := make([]request, 0, len(paths))
 	for _, p := range paths {
-		reqs = append(reqs, getAll(p, itemIface))
+		if brief(p) {
+			reqs = append(reqs, getAttributes(p))
+		} else {
+			reqs = append(reqs, getAll(p, itemIface))
+		}
 	}
 	calls, err := s.send(ctx, l, serviceName, reqs...)
 	if err != nil {
@@ -134,7 +139,11 @@ func (s *Store) readAll(ctx context.Context, l *link, paths []dbus.ObjectPath) (
 	}
 	out := make([]secret.Info, 0, len(paths))
 	for i, c := range calls {
-		info, err := infoOf(paths[i], c)
+		read := infoOf
+		if brief(paths[i]) {
+			read = briefOf
+		}
+		info, err := read(paths[i], c)
 		if state(ctx, err, aboutItem) == secret.ErrNotFound {
 			continue
 		}

@@ -1,6 +1,7 @@
 package audit_test
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -28,6 +29,8 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	case "write":
 		os.Exit(childWrites(os.Args[1], os.Args[2]))
+	case "forever":
+		os.Exit(childWritesForever(os.Args[1], os.Args[2]))
 	case "limited":
 		os.Exit(childHitsLimit(os.Args[1]))
 	}
@@ -349,5 +352,71 @@ func childHitsLimit(path string) int {
 func TestFullDisk(t *testing.T) {
 	if err := child(t, "limited", audit.Path(t.TempDir())).Run(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// childWritesForever says of each record that it is safe, until it is killed.
+func childWritesForever(path, session string) int {
+	l, err := audit.Open(path)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	l.RotateAt(2000)
+	r := l.NewRecorder(session, nil)
+	for i := 0; ; i++ {
+		service := fmt.Sprint(session, "-", i)
+		if err := r.Record(entry(audit.Allowed, service)); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		fmt.Println(service)
+	}
+}
+
+// Runs that are killed at any moment, also while a file is put aside, take no
+// record with them that anything was released on.
+func TestKilled(t *testing.T) {
+	path := audit.Path(t.TempDir())
+	var mu sync.Mutex
+	safe := map[string]bool{}
+	for round := range 6 {
+		var wg sync.WaitGroup
+		for i := range 2 {
+			cmd := child(t, "forever", path, fmt.Sprint("run", round, i))
+			out, err := cmd.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			wg.Go(func() {
+				lines := bufio.NewScanner(out)
+				for n := 0; lines.Scan(); n++ {
+					mu.Lock()
+					safe[lines.Text()] = true
+					mu.Unlock()
+					if n == 10+3*round+i {
+						_ = cmd.Process.Kill()
+					}
+				}
+				_ = cmd.Wait()
+			})
+		}
+		wg.Wait()
+	}
+	open(t, path) // mends what the last ones left
+	for _, l := range read(t, path) {
+		if l.Err == nil && l.Record.Item != nil {
+			delete(safe, *l.Record.Item.Service)
+		}
+	}
+	if len(safe) > 0 {
+		t.Errorf("%d records are lost: %v", len(safe), safe)
+	}
+	intact(t, path)
+	if files, err := audit.Files(path); err != nil || len(files) < 5 {
+		t.Errorf("%d files, %v: nothing was put aside", len(files), err)
 	}
 }

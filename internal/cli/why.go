@@ -1,6 +1,9 @@
 package cli
 
 import (
+	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -8,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"keyhole/internal/control"
 	"keyhole/internal/policy"
 	"keyhole/internal/profile"
 	"keyhole/internal/secret"
@@ -16,6 +20,7 @@ import (
 // whyFlags are the flags all forms of why share.
 type whyFlags struct {
 	profile string
+	run     string
 	json    bool
 }
 
@@ -25,29 +30,22 @@ func newWhyCommand(env *Env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "why",
 		Short: "Say what a profile decides, and which of its lines decides it",
-		Long: "Say what a profile decides about an item, a path, a socket or a variable, and\n" +
-			"which line decides it. Nothing is opened and no store is asked.\n" +
+		Long: "Say what a profile decides about an item, a path, a socket, a variable or a host,\n" +
+			"and which line decides it. Nothing is opened and no store is asked. With --run it\n" +
+			"is the run that answers, which knows what the flags granted it was started with.\n" +
 			"Exit status 0: allowed, or the rule says ask; 1: denied; 2: wrong usage.",
 		Example: "  keyhole why credential --profile gh service=gh:github.com account=octocat\n" +
 			"  keyhole why credential --profile gh service=gh:github.com account= --operation update\n" +
-			"  keyhole why path --profile default ~/.ssh/id_ed25519",
+			"  keyhole why path --profile default ~/.ssh/id_ed25519\n" +
+			"  keyhole why host --run 3f9a localhost:5432",
 		Args: cobra.NoArgs,
 	}
 	c.PersistentFlags().StringVarP(&f.profile, "profile", "p", "default", "`name` or path of the profile")
+	c.PersistentFlags().StringVar(&f.run, "run", "", "ask the run whose `ID` begins like this, with all that its flags granted, in place of a profile")
+	c.MarkFlagsMutuallyExclusive("profile", "run")
 	c.PersistentFlags().BoolVar(&f.json, "json", false, "print JSON")
-	c.AddCommand(newWhyCredential(env, f), newWhyPath(env, f), newWhySocket(env, f), newWhyEnvironment(env, f))
+	c.AddCommand(newWhyCredential(env, f), newWhyPath(env, f), newWhySocket(env, f), newWhyEnvironment(env, f), newWhyHost(env, f))
 	return c
-}
-
-// verdict is what why prints.
-type verdict struct {
-	Decision  string            `json:"decision"` // allow, ask or deny
-	Question  string            `json:"question"`
-	Operation string            `json:"operation,omitempty"`
-	Item      map[string]string `json:"item,omitempty"`
-	WriteTo   string            `json:"write_to,omitempty"`
-	Rule      string            `json:"rule,omitempty"` // file:line; absent when no rule matched
-	Reason    string            `json:"reason,omitempty"`
 }
 
 func newWhyCredential(env *Env, f *whyFlags) *cobra.Command {
@@ -56,58 +54,29 @@ func newWhyCredential(env *Env, f *whyFlags) *cobra.Command {
 		Use:   "credential KEY=VALUE...",
 		Short: "About an item: service, account, server, protocol, path, port, collection, provider, attr.NAME",
 		Args:  cobra.MinimumNArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			v, err := whyCredential(env, f, operation, args)
-			if err != nil {
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if _, err := profile.ParseItem(args); err != nil {
+				return &Failure{Code: ExitUsage, Err: err, Hint: "for example: keyhole why credential service=gh:github.com account=octocat"}
+			}
+			if err := knownOperation(operation); err != nil {
 				return err
 			}
-			return v.print(env, f)
+			return f.answer(cmd.Context(), env, profile.Asked{About: "credential", Item: args, Operation: operation})
 		},
 	}
 	c.Flags().StringVar(&operation, "operation", "read", "read, list, create, update, delete or status")
 	return c
 }
 
-func whyCredential(env *Env, f *whyFlags, operation string, pairs []string) (*verdict, error) {
-	item, err := profile.ParseItem(pairs)
-	if err != nil {
-		return nil, &Failure{Code: ExitUsage, Err: err, Hint: "for example: keyhole why credential service=gh:github.com account=octocat"}
-	}
-	op, err := parseOperation(operation)
-	if err != nil {
-		return nil, err
-	}
-	p, err := loadProfile(env, f.profile)
-	if err != nil {
-		return nil, err
-	}
-	set, err := policy.NewSet(p.Rules)
-	if err != nil {
-		return nil, &Failure{Code: ExitUsage, Err: err}
-	}
-	d := set.Decide(policy.Request{Who: policy.Principal{FrontEnd: "cli", UID: uint32(env.UID)}, Operation: op, Item: item})
-	v := &verdict{
-		Decision: d.Effect.String(), Question: op.String() + " " + item.String(),
-		Operation: op.String(), Item: item.Attributes,
-	}
-	if d.Rule != nil {
-		v.Rule, v.Reason = d.Rule.Source.String(), d.Rule.Reason
-	}
-	if d.Effect != policy.Deny && slices.Contains([]policy.Operation{policy.Create, policy.Update, policy.Delete}, op) {
-		v.WriteTo = d.WriteTo.String()
-	}
-	return v, nil
-}
-
-func parseOperation(word string) (policy.Operation, error) {
+func knownOperation(word string) error {
 	var known []string
 	for _, o := range policy.Operations() {
 		if o.String() == word {
-			return o, nil
+			return nil
 		}
 		known = append(known, o.String())
 	}
-	return 0, &Failure{Code: ExitUsage, Err: fmt.Errorf("--operation: unknown word %q", word), Hint: "one of " + strings.Join(known, ", ")}
+	return &Failure{Code: ExitUsage, Err: fmt.Errorf("--operation: unknown word %q", word), Hint: "one of " + strings.Join(known, ", ")}
 }
 
 func newWhyPath(env *Env, f *whyFlags) *cobra.Command {
@@ -116,22 +85,8 @@ func newWhyPath(env *Env, f *whyFlags) *cobra.Command {
 		Use:   "path PATH",
 		Short: "About a file or folder",
 		Args:  cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			p, err := loadProfile(env, f.profile)
-			if err != nil {
-				return err
-			}
-			path := inDir(env, args[0])
-			v := &verdict{Decision: policy.Deny.String(), Question: "read " + path, Reason: "no grant covers it"}
-			if write {
-				v.Question = "write " + path
-			}
-			if g, writable, ok := p.Grant(path); ok && (writable || !write) {
-				v.Decision, v.Rule, v.Reason = policy.Allow.String(), g.Source.String(), "granted with "+g.Path
-			} else if ok {
-				v.Rule, v.Reason = g.Source.String(), "granted with "+g.Path+" for reading only"
-			}
-			return v.print(env, f)
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return f.answer(cmd.Context(), env, profile.Asked{About: "path", Name: inDir(env, args[0]), Write: write})
 		},
 	}
 	c.Flags().BoolVar(&write, "write", false, "ask about writing")
@@ -143,58 +98,108 @@ func newWhySocket(env *Env, f *whyFlags) *cobra.Command {
 		Use:   "socket PATH",
 		Short: "About a Unix socket",
 		Args:  cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			p, err := loadProfile(env, f.profile)
-			if err != nil {
-				return err
-			}
-			path := inDir(env, args[0])
-			v := &verdict{Decision: policy.Deny.String(), Question: "connect to " + path, Reason: "not in network.unix_sockets"}
-			if s, ok := p.Socket(path); ok {
-				v.Decision, v.Rule, v.Reason = policy.Allow.String(), s.Source.String(), "in network.unix_sockets"
-			}
-			return v.print(env, f)
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return f.answer(cmd.Context(), env, profile.Asked{About: "socket", Name: inDir(env, args[0])})
 		},
 	}
 }
 
 func newWhyEnvironment(env *Env, f *whyFlags) *cobra.Command {
 	return &cobra.Command{
-		Use:   "environment NAME",
-		Short: "About a variable of the caller's environment",
-		Args:  cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			p, err := loadProfile(env, f.profile)
-			if err != nil {
-				return err
-			}
-			name := args[0]
-			v := &verdict{Decision: policy.Deny.String(), Question: "inherit " + name}
-			c, stored := p.Environment.Credentials[name]
-			_, set := p.Environment.Set[name]
-			passes, why := p.Environment.Fate(name, env.Getenv(name), nil)
-			switch {
-			case stored:
-				v.Decision, v.Rule, v.Reason = policy.Allow.String(), c.Source.String(), "filled from an item"
-			case set:
-				v.Decision, v.Reason = policy.Allow.String(), "set by the profile"
-			case passes:
-				v.Decision, v.Reason = policy.Allow.String(), why
-			default:
-				v.Reason = why
-			}
-			return v.print(env, f)
+		Use:     "env NAME",
+		Aliases: []string{"environment"},
+		Short:   "About a variable of the caller's environment",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return f.answer(cmd.Context(), env, profile.Asked{About: "environment", Name: args[0]})
 		},
 	}
 }
 
-// print writes the verdict; a denial is exit status 1.
-func (v *verdict) print(env *Env, f *whyFlags) error {
+func newWhyHost(env *Env, f *whyFlags) *cobra.Command {
+	return &cobra.Command{
+		Use:   "host HOST[:PORT]",
+		Short: "About a connection to a host, an address or a port of this machine",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return f.answer(cmd.Context(), env, profile.Asked{About: "host", Name: args[0]})
+		},
+	}
+}
+
+// answer asks the run, or else the profile, and prints what it says.
+func (f *whyFlags) answer(ctx context.Context, env *Env, a profile.Asked) error {
+	if f.run != "" {
+		v, err := askRun(ctx, env, f.run, a)
+		if err != nil {
+			return err
+		}
+		return printVerdict(env, f, &v)
+	}
+	p, err := loadProfile(env, f.profile)
+	if err != nil {
+		return err
+	}
+	v, err := p.Why(a, profile.Caller{UID: env.UID, Getenv: env.Getenv})
+	if err != nil {
+		return &Failure{Code: ExitUsage, Err: err, Hint: "see 'keyhole why --help'"}
+	}
+	return printVerdict(env, f, &v)
+}
+
+// askRun asks the one run whose id begins like this.
+func askRun(ctx context.Context, env *Env, id string, a profile.Asked) (v profile.Verdict, err error) {
+	c, err := oneRun(ctx, env, id)
+	if err != nil {
+		return v, err
+	}
+	question, err := json.Marshal(a)
+	if err != nil {
+		return v, fmt.Errorf("internal error: encoding: %w", err)
+	}
+	answer, err := c.Why(ctx, question)
+	var refused *control.ErrRefused
+	switch {
+	case errors.As(err, &refused):
+		return v, &Failure{Code: ExitUsage, Err: refused, Hint: "see 'keyhole why --help'"}
+	case err != nil:
+		return v, fail("the run may have ended", "asking the run: %w", err)
+	}
+	if err := json.Unmarshal(answer, &v); err != nil {
+		return v, fail("", "reading the run's answer: %w", err)
+	}
+	return v, nil
+}
+
+// oneRun finds the run whose id begins like this.
+func oneRun(ctx context.Context, env *Env, id string) (*control.Client, error) {
+	runs, err := control.Runs(ctx, profile.UserDirs(env.Getenv, env.UID).Runtime)
+	if err != nil {
+		return nil, fail("", "looking for runs: %w", err)
+	}
+	var found []*control.Client
+	for _, c := range runs {
+		if run, _, err := c.Show(ctx); err == nil && strings.HasPrefix(run.ID, id) {
+			found = append(found, c)
+		}
+	}
+	switch len(found) {
+	case 1:
+		return found[0], nil
+	case 0:
+		return nil, &Failure{Code: ExitUsage, Err: fmt.Errorf("no run of yours has the ID %s", secret.Printable(id)), Hint: "'keyhole watch' shows the runs, and $KEYHOLE_SESSION is the ID inside of one"}
+	default:
+		return nil, &Failure{Code: ExitUsage, Err: fmt.Errorf("the IDs of %d runs begin with %s", len(found), secret.Printable(id)), Hint: "write more of it"}
+	}
+}
+
+// printVerdict writes the verdict; a denial is exit status 1.
+func printVerdict(env *Env, f *whyFlags, v *profile.Verdict) error {
 	if f.json {
 		if err := encodeJSON(env, v); err != nil {
 			return err
 		}
-	} else if err := v.text(env); err != nil {
+	} else if err := printVerdictText(env, v); err != nil {
 		return err
 	}
 	if v.Decision == policy.Deny.String() {
@@ -203,7 +208,7 @@ func (v *verdict) print(env *Env, f *whyFlags) error {
 	return nil
 }
 
-func (v *verdict) text(env *Env) error {
+func printVerdictText(env *Env, v *profile.Verdict) error {
 	lines := []string{v.Decision + ": " + v.Question}
 	if v.WriteTo != "" {
 		lines[0] += ", to the " + v.WriteTo

@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"encoding/json"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -15,7 +16,7 @@ func TestWhy(t *testing.T) {
     { "services": ["s"], "accounts": ["*"], "operations": ["read"], "effect": "ask" }
   ],
   "filesystem": { "read": ["~/docs"] },
-  "network": { "unix_sockets": ["/run/own.sock"] },
+  "network": { "unix_sockets": ["/run/own.sock"], "loopback": [5432] },
   "environment": { "pass": ["MY_*"], "set": { "SET": "1" }, "credentials": { "CRED": { "service": "s", "account": "" } } }
 }`)
 	const own = "HOME/.config/keyhole/profiles/own.jsonc"
@@ -36,13 +37,19 @@ func TestWhy(t *testing.T) {
 		{"socket /run/own.sock", 0, "allow: connect to /run/own.sock\nrule: " + own + ":8\nreason: in network.unix_sockets\n"},
 		{"socket /run/other.sock", 1, "deny: connect to /run/other.sock\nreason: not in network.unix_sockets\n"},
 		{"environment PATH", 0, "allow: inherit PATH\nreason: on the list of harmless variables\n"},
-		{"environment MY_X", 0, "allow: inherit MY_X\nreason: matches a pattern in pass\n"},
-		{"environment SET", 0, "allow: inherit SET\nreason: set by the profile\n"},
+		{"environment MY_X", 0, "allow: inherit MY_X\nrule: " + own + ":9\nreason: matches a pattern in pass\n"},
+		{"environment SET", 0, "allow: inherit SET\nrule: " + own + ":9\nreason: set by the profile\n"},
 		{"environment CRED", 0, "allow: inherit CRED\nrule: " + own + ":9\nreason: filled from an item\n"},
 		{"environment MY_TOKEN", 1, "deny: inherit MY_TOKEN\nreason: its name looks like a credential's\n"},
+		{"host api.example.com", 0, "allow: connect to api.example.com\nrule: default:RULE\nreason: network.outbound is allow, unless the name leads to this machine or a link-local address\n"},
+		{"host 192.0.2.1:443", 0, "allow: connect to 192.0.2.1:443\nrule: default:RULE\nreason: network.outbound is allow, unless it is an address of this machine\n"},
+		{"host localhost:5432", 0, "allow: connect to localhost:5432\nrule: " + own + ":8\nreason: in network.loopback\n"},
+		{"host [::1]:80", 1, "deny: connect to [::1]:80\nreason: this machine's ports are shut unless in network.loopback, but for those the command itself listens on\n"},
+		{"host 169.254.169.254", 1, "deny: connect to 169.254.169.254\nreason: link-local addresses, such as cloud metadata, are shut\n"},
 		{"environment TMUX", 1, "deny: inherit TMUX\nreason: it leads to a secret, a socket or code from outside\n"},
 	} {
 		code, out, errs := d.run(append([]string{"why", "--profile", "own"}, strings.Fields(tt.args)...)...)
+		out = regexp.MustCompile(`default:\d+`).ReplaceAllString(out, "default:RULE")
 		if code != tt.code || out != tt.out || errs != "" {
 			t.Errorf("why %s: exit %d\n%s%s\nwant %d\n%s", tt.args, code, out, errs, tt.code, tt.out)
 		}
@@ -75,6 +82,9 @@ func TestWhyUsage(t *testing.T) {
 		"credential service=x --profile nope":  `no such profile`,
 		"credential":                           `requires at least 1 arg`,
 		"path":                                 `accepts 1 arg`,
+		"host a:b":                             `want HOST or HOST:PORT`,
+		"host x --run 3f":                      `no run of yours has the ID 3f`,
+		"host x --run 3f --profile gh":         `none of the others can be`,
 	} {
 		code, out, errs := d.run(append([]string{"why"}, strings.Fields(args)...)...)
 		if code != 2 || out != "" || !strings.Contains(errs, want) || !strings.HasPrefix(errs, "keyhole: ") || !strings.Contains(errs, "\nhint: ") {

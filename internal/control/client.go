@@ -78,6 +78,15 @@ func (c *Client) Settle(ctx context.Context, digest string, allow bool, lifespan
 	return err
 }
 
+// Why asks what the run decides about something.
+func (c *Client) Why(ctx context.Context, about []byte) ([]byte, error) {
+	reply, err := c.call(ctx, Request{Version: Version, Do: Why, About: about})
+	if err == nil && len(reply.Verdict) == 0 {
+		err = errors.New("the run's answer is incomplete")
+	}
+	return reply.Verdict, err
+}
+
 // Follow calls seen with the run and its open questions, now and at each
 // change, until ctx or the run ends (nil), or seen returns an error.
 func (c *Client) Follow(ctx context.Context, seen func(Run, []approval.Question) error) error {

@@ -42,6 +42,7 @@ const (
 	Show   = "show"   // the run and its open questions
 	Answer = "answer" // settle a question
 	Follow = "follow" // Show, and again at each change
+	Why    = "why"    // what is decided about something
 )
 
 // Request is what a client sends.
@@ -51,6 +52,9 @@ type Request struct {
 	Digest  string `json:"digest,omitempty"` // of the question an Answer is about
 	Allow   bool   `json:"allow,omitempty"`
 	For     string `json:"for,omitempty"` // once (or nothing), session, or a time such as 15m
+	// About is what Why asks. What it looks like is between the client and the
+	// run.
+	About json.RawMessage `json:"about,omitempty"`
 }
 
 // Reply is what the server sends.
@@ -59,6 +63,7 @@ type Reply struct {
 	Gone      bool                `json:"gone,omitempty"` // with Error: there is no such question any more
 	Run       *Run                `json:"run,omitempty"`
 	Questions []approval.Question `json:"questions,omitempty"`
+	Verdict   json.RawMessage     `json:"verdict,omitempty"` // what a Why is answered with
 }
 
 // Run is what there is to know about a run.

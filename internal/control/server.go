@@ -26,6 +26,7 @@ type Desk interface {
 type Server struct {
 	run  func() Run // as it is now
 	desk Desk
+	why  func(about []byte) ([]byte, error)
 	log  *slog.Logger
 
 	mu    sync.Mutex // guards conns
@@ -33,12 +34,13 @@ type Server struct {
 	wg    sync.WaitGroup
 }
 
-// NewServer builds a server; run tells about the run at the time it is asked.
-func NewServer(run func() Run, desk Desk, log *slog.Logger) *Server {
+// NewServer builds a server; run tells about the run at the time it is asked,
+// and why, which may be nil, what it decides.
+func NewServer(run func() Run, desk Desk, why func(about []byte) ([]byte, error), log *slog.Logger) *Server {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Server{run: run, desk: desk, log: log}
+	return &Server{run: run, desk: desk, why: why, log: log}
 }
 
 // Serve accepts connections until l is closed and all of them have ended; the
@@ -108,6 +110,8 @@ func (s *Server) serve(ctx context.Context, c *net.UnixConn) error {
 		return writeLine(c, s.settle(&req))
 	case Follow:
 		return s.follow(ctx, c)
+	case Why:
+		return writeLine(c, s.explain(&req))
 	default:
 		return writeLine(c, Reply{Error: "the request is not understood"})
 	}
@@ -125,6 +129,17 @@ func (s *Server) settle(req *Request) Reply {
 		return Reply{Error: err.Error(), Gone: errors.Is(err, approval.ErrGone)}
 	}
 	return Reply{}
+}
+
+func (s *Server) explain(req *Request) Reply {
+	if s.why == nil {
+		return Reply{Error: "this run does not explain itself"}
+	}
+	verdict, err := s.why(req.About)
+	if err != nil {
+		return Reply{Error: err.Error()}
+	}
+	return Reply{Verdict: verdict}
 }
 
 func (s *Server) follow(ctx context.Context, c *net.UnixConn) error {

@@ -16,6 +16,7 @@ func (d *document) source(at position) policy.Source {
 // where the later word wins; extended profiles come before what extends them.
 func (d *document) addTo(p *Profile) {
 	p.Name, p.Description = d.name.value, d.description.value
+	d.noteOrigins(p)
 	for i := range d.access {
 		p.Rules = append(p.Rules, d.rule(&d.access[i]))
 	}

@@ -26,6 +26,8 @@ type Profile struct {
 	// Files are the files the profile was read from, absolute; built-in
 	// profiles have none. The command must not be able to write them.
 	Files []string
+
+	origins map[originKey]policy.Source // of values that have no Source
 }
 
 // Path is one path of a profile, absolute and clean. A path that does not exist

@@ -205,7 +205,7 @@ func TestShowReadsBackTheSame(t *testing.T) {
 
 // unsourced is a copy of p without where things were written.
 func unsourced(p *profile.Profile) *profile.Profile {
-	c := *p
+	c := profile.WithoutOrigins(p)
 	c.Files = nil
 	c.Rules = slices.Clone(p.Rules)
 	for i := range c.Rules {

@@ -2,6 +2,8 @@ package session
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -14,6 +16,7 @@ import (
 	"keyhole/internal/control"
 	"keyhole/internal/peer"
 	"keyhole/internal/policy"
+	"keyhole/internal/profile"
 	"keyhole/internal/sandbox"
 )
 
@@ -110,12 +113,28 @@ func (r *run) control(ctx context.Context, c child) *controlled {
 	if r.desk != nil {
 		desk = r.desk
 	}
-	server := control.NewServer(about, desk, r.cfg.Log)
+	server := control.NewServer(about, desk, r.why, r.cfg.Log)
 	go func() {
 		defer close(answered.done)
 		server.Serve(ctx, l)
 	}()
 	return answered
+}
+
+// why says what this run decides, with what its flags granted.
+func (r *run) why(about []byte) ([]byte, error) {
+	var a profile.Asked
+	if json.Unmarshal(about, &a) != nil {
+		return nil, errors.New("the question is not understood")
+	}
+	v, err := r.cfg.Profile.Why(a, profile.Caller{
+		UID: r.cfg.UID, Getenv: func(name string) string { return lookup(r.cfg.Environ, name) },
+		Pass: r.cfg.Pass, ReadPaths: r.cfg.ReadPaths,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(v)
 }
 
 // close ends every connection and waits until none is being answered.

@@ -12,16 +12,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
-)
-
-// Exit codes of keyhole itself. A run passes its command's status through.
-const (
-	ExitOK      = 0
-	ExitNo      = 1   // the question was answered with no, or the thing asked for is not there
-	ExitUsage   = 2   // the command line was wrong
-	ExitFailure = 125 // keyhole itself failed, or refused to run unprotected
 )
 
 // Env is the process's surroundings, so that tests can give others.
@@ -93,8 +86,44 @@ func newRoot(env *Env) *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
+	root.PersistentPreRunE = func(c *cobra.Command, _ []string) error { return needHome(env, c) }
 	for _, c := range commands(env) {
+		makeGroup(c)
 		root.AddCommand(c)
 	}
 	return root
+}
+
+// makeGroup lets a command that only has others print its help, and refuse a
+// word that is none of them.
+func makeGroup(c *cobra.Command) {
+	if !c.HasSubCommands() || c.Runnable() {
+		return
+	}
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return c.Help()
+		}
+		err := fmt.Errorf("unknown command %q for %q", args[0], c.CommandPath())
+		hint := "see '" + c.CommandPath() + " --help'"
+		c.SuggestionsMinimumDistance = 2
+		if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+			hint = "did you mean '" + c.CommandPath() + " " + near[0] + "'?"
+		}
+		return &Failure{Code: ExitUsage, Err: err, Hint: hint}
+	}
+}
+
+// needHome says in one line what everything else would fail over.
+func needHome(env *Env, c *cobra.Command) error {
+	if filepath.IsAbs(env.Getenv("HOME")) {
+		return nil
+	}
+	for p := c; p != nil; p = p.Parent() {
+		switch p.Name() {
+		case "version", "man", "completion", "help", "doctor", "schema", cobra.ShellCompRequestCmd, cobra.ShellCompNoDescRequestCmd:
+			return nil
+		}
+	}
+	return fail("set it to your home folder, for example: export HOME=/home/you", "HOME is not set, or is no absolute path")
 }

@@ -40,8 +40,6 @@ func newLogCommand(env *Env) *cobra.Command {
 		Use:   "log",
 		Short: "Read and verify the record of every decision",
 		Long:  logHelp,
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	c.AddCommand(newLogShowCommand(env), newLogFollowCommand(env), newLogVerifyCommand(env), newLogCheckpointCommand(env),
 		newLogKeyCommand(env), newLogProveCommand(env), newLogExportCommand(env), newLogPruneCommand(env))

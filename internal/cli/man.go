@@ -58,6 +58,9 @@ func manPage(c *cobra.Command) []byte {
 	writeText(&b, text)
 	writeFlags(&b, "OPTIONS", c.NonInheritedFlags())
 	writeFlags(&b, "GLOBAL OPTIONS", c.InheritedFlags())
+	if !c.HasParent() {
+		writeExitStatus(&b)
+	}
 	if c.Example != "" {
 		section(&b, "EXAMPLES")
 		fmt.Fprintf(&b, ".nf\n%s\n.fi\n", roff(c.Example))

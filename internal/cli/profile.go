@@ -20,12 +20,11 @@ const hintProfiles = "'keyhole profile list' shows the profiles there are"
 func newProfileCommand(env *Env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "profile",
-		Short: "List, show and check profiles",
+		Short: "List, show, make, compare and check profiles",
 		Long: "Profiles say what a command may use. They are looked for by name in\n" +
 			"$XDG_CONFIG_HOME/keyhole/profiles and among the built-in ones, or by path.",
-		Args: cobra.NoArgs,
 	}
-	c.AddCommand(newProfileList(env), newProfileShow(env), newProfileValidate(env), newProfileSchema(env))
+	c.AddCommand(newProfileList(env), newProfileShow(env), newProfileInit(env), newProfileDiff(env), newProfileValidate(env), newProfileSchema(env))
 	return c
 }
 
@@ -82,16 +81,19 @@ func listProfiles(env *Env, asJSON bool) error {
 }
 
 func newProfileShow(env *Env) *cobra.Command {
-	var asJSON bool
+	var asJSON, origin bool
 	c := &cobra.Command{
 		Use:     "show NAME",
 		Short:   "Show a profile with all it extends, and where each part was written",
-		Example: "  keyhole profile show claude-code\n  keyhole profile show ./my-agent.jsonc --json",
+		Example: "  keyhole profile show claude-code\n  keyhole profile show ./my-agent.jsonc --json\n  keyhole profile show gh --origin",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			p, err := loadProfile(env, args[0])
 			if err != nil {
 				return err
+			}
+			if origin {
+				return showOrigins(env, p, asJSON)
 			}
 			text := p.Show()
 			if asJSON {
@@ -102,6 +104,7 @@ func newProfileShow(env *Env) *cobra.Command {
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON without comments")
+	c.Flags().BoolVar(&origin, "origin", false, "print a table: each value, with the file and line that wrote it")
 	return c
 }
 

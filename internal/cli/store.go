@@ -41,12 +41,6 @@ func newStoreCommand(env *Env) *cobra.Command {
 		Example: `  keyhole store init
   printf %s "$TOKEN" | keyhole store set service=gh:github.com account=me
   keyhole store get service=gh:github.com account=me`,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return fmt.Errorf("unknown command %q for %q", args[0], cmd.CommandPath())
-			}
-			return cmd.Help()
-		},
 	}
 	c.PersistentFlags().StringVar(&f.file, "file", "", "`path` of the sealed file (default: store.age in keyhole's data folder)")
 	c.PersistentFlags().StringVar(&f.identity, "identity", "", "age identity `file` that opens the sealed file")
@@ -101,6 +95,7 @@ func initStore(env *Env, f *storeFlags, generate bool) error {
 type setFlags struct {
 	label, contentType string
 	replace, trim      bool
+	empty              bool
 }
 
 func newStoreSet(env *Env, f *storeFlags) *cobra.Command {
@@ -124,6 +119,7 @@ func newStoreSet(env *Env, f *storeFlags) *cobra.Command {
 	c.Flags().StringVar(&sf.label, "label", "", "`text` that names the item (default: made from the attributes)")
 	c.Flags().StringVar(&sf.contentType, "content-type", "text/plain", "media `type` of the secret")
 	c.Flags().BoolVar(&sf.replace, "replace", false, "overwrite the item that has exactly these attributes")
+	c.Flags().BoolVar(&sf.empty, "allow-empty", false, "store an empty secret too")
 	c.Flags().BoolVarP(&sf.trim, "trim-newline", "n", false, "cut one newline from the end of standard input")
 	return c
 }
@@ -138,7 +134,7 @@ func setItem(ctx context.Context, env *Env, s *session.Sealed, attributes map[st
 	case len(there) == 1 && !f.replace:
 		return fail("add --replace to overwrite it", "%s: %w", attributeText(attributes), secret.ErrExists)
 	}
-	v, err := readSecret(env, f.trim)
+	v, err := readSecret(env, f)
 	if err != nil {
 		return err
 	}
@@ -163,11 +159,14 @@ func setItem(ctx context.Context, env *Env, s *session.Sealed, attributes map[st
 }
 
 // readSecret reads the secret: all of standard input, or a line typed unseen.
-func readSecret(env *Env, trim bool) (secret.Value, error) {
+func readSecret(env *Env, f *setFlags) (secret.Value, error) {
 	if term.IsTerminal(int(env.Stdin.Fd())) {
 		v, err := session.AskTerminal("Secret: ")
 		if err != nil {
 			return secret.Value{}, runFailure(err)
+		}
+		if v.Len() == 0 && !f.empty {
+			return secret.Value{}, fail("", "nothing was typed, and an empty secret is stored with --allow-empty only")
 		}
 		return v, nil
 	}
@@ -176,8 +175,11 @@ func readSecret(env *Env, trim bool) (secret.Value, error) {
 		clear(b)
 		return secret.Value{}, fail("", "reading secret from standard input: %w", err)
 	}
-	if n := len(b); trim && n > 0 && b[n-1] == '\n' {
+	if n := len(b); f.trim && n > 0 && b[n-1] == '\n' {
 		b = b[:n-1]
+	}
+	if len(b) == 0 && !f.empty {
+		return secret.Value{}, fail(`write it to standard input: printf %s "$TOKEN" | keyhole store set ATTR=VALUE`, "standard input is empty, and an empty secret is stored with --allow-empty only")
 	}
 	return secret.NewValue(b), nil
 }

@@ -38,7 +38,6 @@ func newWhyCommand(env *Env) *cobra.Command {
 			"  keyhole why credential --profile gh service=gh:github.com account= --operation update\n" +
 			"  keyhole why path --profile default ~/.ssh/id_ed25519\n" +
 			"  keyhole why host --run 3f9a localhost:5432",
-		Args: cobra.NoArgs,
 	}
 	c.PersistentFlags().StringVarP(&f.profile, "profile", "p", "default", "`name` or path of the profile")
 	c.PersistentFlags().StringVar(&f.run, "run", "", "ask the run whose `ID` begins like this, with all that its flags granted, in place of a profile")

@@ -57,6 +57,7 @@ func (l *loader) finish(d *document) (*Profile, error) {
 	p := merge(l.docs)
 	if p.Name == "" {
 		p.Name = strings.TrimSuffix(strings.TrimSuffix(filepath.Base(d.file), ".jsonc"), ".json")
+		d.from(p, "name", p.Name, position{})
 	}
 	if _, err := policy.NewSet(p.Rules); err != nil {
 		return nil, err

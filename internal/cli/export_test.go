@@ -1,0 +1,4 @@
+package cli
+
+// ExitMeanings is the table of exit codes.
+func ExitMeanings() []exitMeaning { return exitMeanings() }

@@ -18,7 +18,7 @@ import (
 // canaryItems are the services and accounts of logins that people have.
 var canaryItems = [][2]string{
 	{"gh:github.com", "me"}, {"gh:github.com", ""}, {"glab", "me"}, {"aws-vault", "prod"}, {"docker", "registry"},
-	{"Claude Code-credentials", "else"}, {"Codex Auth", "other"}, {"gemini-cli-api-key", "other"}, {"copilot-cli", "https://github.com:other"},
+	{"Claude Code-credentials", "else"}, {"Codex Auth", "other"}, {"gemini-cli-api-key", "other"}, {"cursor-access-token", "cursor-user"},
 	{"opencode", "me"}, {"vault", "root"}, {"npm", "publish"}, {"pypi", "upload"}, {"bank", "me"}, {"mail", "me@example.org"},
 	{"Chrome Safe Storage", "Chrome"}, {"slack", "xoxp"}, {"kube", "admin"}, {"terraform", "cloud"}, {"signing", "release"},
 }

@@ -88,8 +88,11 @@ type Config struct {
 	Provider    Provider
 	Approver    Approver // nil: every question is answered no
 	Audit       *audit.Recorder
-	Log         *slog.Logger     // details that clients must not see; nil: none
-	Now         func() time.Time // nil: time.Now
+	// Exclusive keeps other runs from merging into the store until release is
+	// called. Nil: there are none.
+	Exclusive func(ctx context.Context) (release func(), err error)
+	Log       *slog.Logger     // details that clients must not see; nil: none
+	Now       func() time.Time // nil: time.Now
 }
 
 // Broker is the gate of one run. Its methods may be called from many
@@ -101,6 +104,7 @@ type Broker struct {
 	overlay *overlay
 	answers *answers
 	notes   *notes
+	views   views
 	closed  atomic.Bool
 }
 

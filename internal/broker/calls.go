@@ -156,7 +156,7 @@ func (c *calls) known(err error) error {
 	}
 	for _, s := range []error{
 		secret.ErrNotFound, secret.ErrExists, secret.ErrLocked, secret.ErrDismissed,
-		secret.ErrForbidden, secret.ErrUnsupported, secret.ErrTooLarge, secret.ErrUnavailable,
+		secret.ErrForbidden, secret.ErrUnsupported, secret.ErrTooLarge, secret.ErrUnavailable, secret.ErrChanged,
 	} {
 		if errors.Is(err, s) {
 			return err

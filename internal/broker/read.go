@@ -195,8 +195,12 @@ func (b *Broker) Get(ctx context.Context, who policy.Principal, ref secret.Ref) 
 		return secret.Info{}, secret.Value{}, err
 	}
 	req.Item, req.Label = info.Ref, info.Label
-	if err := b.release(ctx, req); err != nil {
+	d, err := b.release(ctx, req)
+	if err != nil {
 		v.Wipe()
+		return secret.Info{}, secret.Value{}, err
+	}
+	if v, err = b.narrow(d, info.Ref, v); err != nil {
 		return secret.Info{}, secret.Value{}, err
 	}
 	return info, v, nil
@@ -251,21 +255,21 @@ func (b *Broker) fetch(ctx context.Context, ref secret.Ref) (secret.Info, secret
 }
 
 // release judges what was fetched and records it.
-func (b *Broker) release(ctx context.Context, req policy.Request) error {
+func (b *Broker) release(ctx context.Context, req policy.Request) (policy.Decision, error) {
 	d := b.decide(req)
 	switch d.Effect {
 	case policy.Allow:
 	case policy.Ask:
 		if err := b.ask(ctx, req, d); err != nil {
 			b.notes.add(entry(audit.Denied, req, d))
-			return err
+			return d, err
 		}
 	default:
 		b.notes.add(entry(audit.Denied, req, d))
 		if b.visible(req.Who, req.Item).Effect != policy.Deny {
-			return b.deny(req, d)
+			return d, b.deny(req, d)
 		}
-		return secret.ErrNotFound
+		return d, secret.ErrNotFound
 	}
-	return b.record(audit.Allowed, req, d)
+	return d, b.record(audit.Allowed, req, d)
 }

@@ -49,6 +49,10 @@ func (b *Broker) make(ctx context.Context, req policy.Request, item secret.Info,
 	if err != nil {
 		return secret.Info{}, err
 	}
+	if v, err = narrowed(d, v); err != nil {
+		return secret.Info{}, b.failed(req, d, err)
+	}
+	defer v.Wipe()
 	if d.WriteTo == policy.Overlay || item.Collection == overlayCollection {
 		made, err := b.overlay.create(item, &v, "")
 		return made, b.failed(req, d, err)
@@ -173,6 +177,15 @@ func (b *Broker) change(ctx context.Context, who policy.Principal, ref secret.Re
 	if err != nil {
 		return secret.Info{}, err
 	}
+	toStore := old.Store != overlayName && d.WriteTo == policy.Store
+	if c.Value != nil && d.Fields != nil && !toStore {
+		part, err := secret.Pick(*c.Value, d.Fields)
+		if err != nil {
+			return secret.Info{}, b.failed(req, d, err)
+		}
+		defer part.Wipe()
+		c.Value = &part
+	}
 	if old.Store == overlayName {
 		now, err := b.overlay.update(old.ID, c)
 		return now, b.failed(req, d, err)
@@ -185,6 +198,9 @@ func (b *Broker) change(ctx context.Context, who policy.Principal, ref secret.Re
 			now, err = b.overlay.update(b.overlay.above(old.ID), c)
 		}
 		return now, b.failed(req, d, err)
+	}
+	if c.Value != nil && d.Fields != nil {
+		return now, b.failed(req, d, b.mergeBack(ctx, req, d, c))
 	}
 	return now, b.failed(req, d, b.store.update(ctx, old.ID, c))
 }
@@ -220,6 +236,10 @@ func (b *Broker) Delete(ctx context.Context, who policy.Principal, ref secret.Re
 		return b.failed(req, d, b.overlay.delete(old.ID))
 	case d.WriteTo == policy.Overlay:
 		return b.failed(req, d, b.overlay.bury(old.ID))
+	case d.Fields != nil: // what else is in it is another's
+		nothing := secret.NewValue([]byte("{}"))
+		defer nothing.Wipe()
+		return b.failed(req, d, b.mergeBack(ctx, req, d, secret.Change{Value: &nothing}))
 	}
 	err = b.store.delete(ctx, old.ID)
 	if errors.Is(err, secret.ErrNotFound) {

@@ -16,6 +16,9 @@ func (r *Rule) check() error {
 	if r.Services == nil && r.ServicePrefixes == nil && r.Servers == nil && r.Attributes == nil {
 		return r.fault("", "a rule needs at least one of services, service_prefixes, servers, attributes")
 	}
+	if r.Effect == Deny && r.Fields != nil {
+		return r.fault("fields", "a rule that denies is about the whole item; grant the fields that are meant instead")
+	}
 	if r.Effect == Deny {
 		return r.checkValues()
 	}
@@ -37,6 +40,7 @@ func (r *Rule) checkEmpty() error {
 		{"services", r.Services}, {"service_prefixes", r.ServicePrefixes}, {"servers", r.Servers},
 		{"protocols", r.Protocols}, {"paths", r.Paths}, {"ports", r.Ports}, {"accounts", r.Accounts},
 		{"account_prefixes", r.AccountPrefixes}, {"attribute_keys", r.AttributeKeys}, {"collections", r.Collections},
+		{"fields", r.Fields},
 	}
 	for _, l := range lists {
 		if l.list != nil && len(l.list) == 0 {

@@ -119,6 +119,10 @@ type Rule struct {
 	AttributeKeys   []string          // further attribute names a create or update may write
 	Collections     []string
 
+	// Fields are the members of a JSON object that the rule is about; nil: the
+	// whole value.
+	Fields []string
+
 	Effect  Effect
 	WriteTo Target
 	Reason  string
@@ -155,6 +159,10 @@ type Decision struct {
 	Effect  Effect
 	WriteTo Target // meaningful for an allowed create, update or delete
 	Rule    *Rule  // the rule that settled it; nil when no rule matched
+
+	// Fields are the members of the value that may be read, or changed; nil: all.
+	// Meaningful when Effect is not Deny.
+	Fields []string
 }
 
 // RuleName names the rule for a log or a message: where it is written, or

@@ -41,16 +41,18 @@ func (s *Set) Decide(r Request) Decision {
 	case List:
 		return s.Visible(r.Who, r.Item)
 	case Read:
-		return weaker(s.verdict(Read, r.Item), s.Visible(r.Who, r.Item))
+		d := weaker(s.verdict(Read, r.Item), s.Visible(r.Who, r.Item))
+		d.Fields = s.fields(Read, r.Item, d.Effect)
+		return d
 	case Create:
 		// Only whether it could be seen counts: a question about reading says
 		// neither who is asked about creating nor where the new item goes.
 		if seen := s.Visible(r.Who, r.Item); seen.Effect == Deny {
 			return seen
 		}
-		return s.verdict(Create, r.Item)
+		return s.write(Create, r.Item)
 	case Update, Delete:
-		return s.verdict(r.Operation, r.Item)
+		return s.write(r.Operation, r.Item)
 	case Status:
 		return s.status()
 	default:
@@ -110,6 +112,47 @@ func (s *Set) target(op Operation, item secret.Ref) Target {
 		}
 	}
 	return Store
+}
+
+// write is the verdict on a write. Of what may be read in part only, no more may
+// be written: a client writes back the whole of what it was shown.
+func (s *Set) write(op Operation, item secret.Ref) Decision {
+	d := s.verdict(op, item)
+	d.Fields = s.fields(op, item, d.Effect)
+	read := s.verdict(Read, item)
+	shown := s.fields(Read, item, read.Effect)
+	switch {
+	case d.Effect == Deny, read.Effect == Deny, shown == nil:
+	case d.Fields == nil:
+		d.Fields = shown
+	default:
+		d.Fields = slices.DeleteFunc(d.Fields, func(f string) bool { return !slices.Contains(shown, f) })
+	}
+	return d
+}
+
+// fields are those of all rules that have the effect, in order. A rule without
+// any is about the whole value: nil. It never comes to no field at all, which is
+// an empty list, by accident.
+func (s *Set) fields(op Operation, item secret.Ref, e Effect) []string {
+	for _, effect := range [...]Effect{e, Allow} {
+		names, any := []string{}, false
+		for i := range s.rules {
+			r := &s.rules[i]
+			if e == Deny || r.Effect != effect || !r.applies(op, item) {
+				continue
+			}
+			if r.Fields == nil {
+				return nil
+			}
+			names, any = append(names, r.Fields...), true
+		}
+		if any {
+			slices.Sort(names)
+			return slices.Compact(names)
+		}
+	}
+	return nil
 }
 
 func (s *Set) status() Decision {

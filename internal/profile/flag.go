@@ -81,7 +81,7 @@ func flagKeys(r *policy.Rule) []flagKey {
 		{"account", &r.Accounts, true}, {"account_prefix", &r.AccountPrefixes, false},
 		{"server", &r.Servers, false}, {"protocol", &r.Protocols, false},
 		{"path", &r.Paths, true}, {"port", &r.Ports, false},
-		{"collection", &r.Collections, false}, {"provider", nil, false},
+		{"collection", &r.Collections, false}, {"field", &r.Fields, false}, {"provider", nil, false},
 	}
 }
 

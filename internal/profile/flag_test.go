@@ -54,7 +54,7 @@ func TestParseFlagRefuses(t *testing.T) {
 		"provider=":                     `provider has no value`,
 		"servcie=a,account=*":           `unknown key "servcie", did you mean "service"?`,
 		"services=a,account=*":          `unknown key "services", did you mean "service"?`,
-		"=a":                            `unknown key ""; known are attr.NAME, service, service_prefix, account, account_prefix, server, protocol, path, port, collection, provider`,
+		"=a":                            `unknown key ""; known are attr.NAME, service, service_prefix, account, account_prefix, server, protocol, path, port, collection, field, provider`,
 		"service=a,service=a,account=*": `service has the same value twice`,
 		"server=a,port=x":               `port: want a number from 1 to 65535`,
 		"server=a,port=0443":            `port: want a number from 1 to 65535`,

@@ -43,7 +43,7 @@ type access struct {
 	ports                                  []number
 	accounts, accountPrefixes, collections []text
 	attributes                             []entry
-	attributeKeys                          []text
+	attributeKeys, fields                  []text
 	effect, writeTo, reason                text
 }
 
@@ -143,6 +143,7 @@ func (a *access) matchFields() []field {
 func (a *access) writeFields() []field {
 	return []field{
 		{"write_to", one{&a.writeTo, kind{words: []string{"store", "overlay"}}}, false, "`store` (default), or `overlay`: what is written is kept in memory for this run and shadows the store. If two matching rules differ, overlay wins."},
+		{"fields", list{&a.fields, false, kind{}}, false, "Of a value that is a JSON object, the members the rule is about: no others are read, and what is written is merged into the stored object, whose other members stay. A write is refused when another program has changed one of these members since it was read. If several matching rules name fields, all of them count; a rule without is about the whole value."},
 		{"attribute_keys", list{&a.attributeKeys, false, kind{check: badAttribute, name: "attribute name"}}, false, "Further attribute names that a create or update may write, besides those the rule matches by and the constants that libraries add (`application`, `target`, `xdg:schema`)."},
 	}
 }

@@ -103,6 +103,7 @@ func (d *document) rule(a *access) policy.Rule {
 		Servers: values(a.servers), Protocols: values(a.protocols), Paths: values(a.paths),
 		Accounts: values(a.accounts), AccountPrefixes: values(a.accountPrefixes),
 		AttributeKeys: values(a.attributeKeys), Collections: values(a.collections),
+		Fields: values(a.fields),
 		Effect: effect(a.effect), Reason: a.reason.value,
 	}
 	for _, c := range a.classes {

@@ -60,6 +60,7 @@ func accessOf(r *policy.Rule) access {
 		protocols: texts(r.Protocols), paths: texts(r.Paths),
 		accounts: texts(r.Accounts), accountPrefixes: texts(r.AccountPrefixes), collections: texts(r.Collections),
 		attributes: entries(r.Attributes), attributeKeys: texts(r.AttributeKeys),
+		fields: texts(r.Fields),
 	}
 	for _, c := range r.Classes {
 		a.classes = append(a.classes, word(c.String()))

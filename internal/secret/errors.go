@@ -15,6 +15,7 @@ var (
 	ErrDismissed   = errors.New("the unlock dialog was dismissed")
 	ErrForbidden   = errors.New("the store refuses")
 	ErrUnsupported = errors.New("store does not support this")
+	ErrChanged     = errors.New("changed meanwhile")
 	ErrTooLarge    = errors.New("larger than the store takes")
 )
 

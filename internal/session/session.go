@@ -167,7 +167,7 @@ func (r *run) openBroker(ctx context.Context, rules *policy.Set) (err error) {
 	r.broker, err = broker.New(broker.Config{
 		Session: r.id, ProfileName: cfg.Profile.Name, Policy: rules,
 		Store: r.store.name, Provider: r.store.provider,
-		Approver: asked, Audit: r.recorder, Log: cfg.Log,
+		Approver: asked, Audit: r.recorder, Exclusive: r.exclusive, Log: cfg.Log,
 	})
 	if err != nil {
 		return err

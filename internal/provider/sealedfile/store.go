@@ -146,10 +146,23 @@ func (s *Store) newItem(e Entry) (*item, error) {
 
 // Update changes an existing item.
 func (s *Store) Update(ctx context.Context, id string, c secret.Change) error {
+	return s.update(ctx, id, nil, c)
+}
+
+// Swap changes an item whose bytes are still the old ones, else it is
+// secret.ErrChanged. Nobody can write between the comparison and the change.
+func (s *Store) Swap(ctx context.Context, id string, old secret.Value, c secret.Change) error {
+	return s.update(ctx, id, &old, c)
+}
+
+func (s *Store) update(ctx context.Context, id string, old *secret.Value, c secret.Change) error {
 	return s.change(ctx, func(items []*item) ([]*item, error) {
 		i, err := position(items, id)
 		if err != nil {
 			return items, err
+		}
+		if old != nil && !items[i].value.Equal(*old) {
+			return items, secret.ErrChanged
 		}
 		it := *items[i]
 		it.modified = s.now().Round(0).UTC()

@@ -84,6 +84,21 @@ func mediationFinding(s session.Survey) finding {
 	return f
 }
 
+// startFinding is never bad: what is not started the quick way is confined no
+// less.
+func startFinding(s session.Survey) finding {
+	f := finding{About: "start", Grade: fine}
+	switch r := s.Sandbox; {
+	case !r.Listener:
+		f.Found = "not tried"
+	case r.InProcess:
+		f.Found = "commands are started directly"
+	default:
+		f.Found = "commands are started through a second keyhole, a millisecond slower: " + r.StageWhy
+	}
+	return f
+}
+
 func storeFinding(s session.Survey) finding {
 	f := finding{About: "keyring", Grade: limits}
 	switch {

@@ -79,6 +79,18 @@ func TestDiagnose(t *testing.T) {
 	}
 }
 
+func TestStartIsTold(t *testing.T) {
+	for want, r := range map[string]sandbox.Report{
+		"not tried":        {},
+		"started directly": {Listener: true, InProcess: true},
+		"through a second keyhole, a millisecond slower: odd": {Listener: true, StageWhy: "odd"},
+	} {
+		if f := startFinding(session.Survey{Sandbox: r}); !strings.Contains(f.Found, want) || f.Grade != fine {
+			t.Errorf("%+v, want %q", f, want)
+		}
+	}
+}
+
 // What a machine says of itself reaches the terminal escaped.
 func TestFindingsAreEscaped(t *testing.T) {
 	var b strings.Builder

@@ -337,12 +337,13 @@ func otherAttempts() []attempt {
 // set-ups: as a system of today, as one that lacks things, as in a container.
 func setups() map[string]func(*scene) {
 	return map[string]func(*scene){
-		"plain":  func(*scene) {},
-		"docker": func(s *scene) { s.Outer = "docker" },
-		"podman": func(s *scene) { s.Outer = "podman" },
-		"both":   func(s *scene) { s.Outer = "both" },
+		"plain":      func(*scene) {},
+		"docker":     func(s *scene) { s.Outer = "docker" },
+		"podman":     func(s *scene) { s.Outer = "podman" },
+		"both":       func(s *scene) { s.Outer = "both" },
+		"unkillable": func(s *scene) { s.without(noKillable) },
 		"forced": func(s *scene) {
-			s.Force.Stage = stageFallbacks
+			s.without(noKillable | noCloseRange)
 			s.Force.Mediate.NoThreadFD, s.Force.Mediate.NoWakeUp = true, true
 		},
 	}

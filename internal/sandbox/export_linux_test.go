@@ -10,9 +10,18 @@ import (
 type Force struct {
 	Stage   uint32
 	Mediate mediate.Forced
+	Way     uint8
 }
+
+// The ways of Force.
+const (
+	ByStage   = uint8(byStageOnly)
+	InProcess = uint8(inProcessOnly)
+
+	UsuallyInProcess = inProcess
+)
 
 // StartForced is Start on a system that lacks what f names.
 func StartForced(ctx context.Context, s *Spec, f Force) (*Process, error) {
-	return startWith(ctx, s, forced{stage: f.Stage, mediate: f.Mediate})
+	return startWith(ctx, s, forced{stage: f.Stage, mediate: f.Mediate, way: way(f.Way)})
 }

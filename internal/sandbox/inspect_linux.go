@@ -12,7 +12,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"keyhole/internal/sandbox/filter"
 	"keyhole/internal/sandbox/landlock"
+	"keyhole/internal/sandbox/launch"
 	"keyhole/internal/sandbox/stage"
 )
 
@@ -35,6 +37,8 @@ func inspect() Report {
 		r.Missing = append(r.Missing, "connect mediation: "+r.ListenerWhy)
 		return r
 	}
+	r.StageWhy = stageWhy(r.Yama, abi)
+	r.InProcess = r.StageWhy == ""
 	if !r.FetchFD {
 		r.Lacks = append(r.Lacks, "a child's sockets cannot be duplicated here; they are replaced when they connect, "+
 			"and lose options set before")
@@ -47,6 +51,38 @@ func inspect() Report {
 	}
 	r.Confined = len(r.Missing) == 0
 	return r
+}
+
+// stageWhy tries a start in this process, up to where the command would begin,
+// and says why commands are started by the stage; empty when they are not.
+func stageWhy(scope, abi int) string {
+	switch {
+	case !inProcess:
+		return "this keyhole was built so"
+	case scope > yamaAncestors:
+		return "kernel.yama.ptrace_scope is " + strconv.Itoa(scope)
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if err := tryLaunch(abi); err != nil {
+		return explainLaunch(err, "").Error()
+	}
+	return ""
+}
+
+func tryLaunch(abi int) error {
+	rules, err := landlock.New(abi)
+	if err != nil {
+		return err
+	}
+	c, err := launch.Start(&launch.Spec{Files: [3]int{0, 1, 2}, Ruleset: rules.FD(), Filter: filter.Table(false)})
+	if err == nil {
+		err = c.Wait()
+	}
+	if err == nil {
+		err = errors.Join(unix.Close(c.Listener), child{pid: c.PID}.end())
+	}
+	return errors.Join(err, rules.Close())
 }
 
 // tryListener confines a throw-away child and looks at it as mediation would.

@@ -131,9 +131,9 @@ func TestDatagramOnStandardInputIsRefused(t *testing.T) {
 }
 
 func TestInheritedDescriptorIsClosed(t *testing.T) {
-	for _, force := range []uint32{0, stageFallbacks} {
+	for _, force := range []uint32{0, noKillable, noKillable | noCloseRange} {
 		s, dir := stageScene(t)
-		s.Force.Stage = force
+		s.without(force)
 		f, err := os.Create(filepath.Join(dir, "outer", "open"))
 		if err != nil {
 			t.Fatal(err)
@@ -152,6 +152,24 @@ func TestInheritedDescriptorIsClosed(t *testing.T) {
 		}
 		if err := f.Close(); err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+// What cannot be started in this process is started by the stage.
+func TestFallsBack(t *testing.T) {
+	for _, way := range []uint8{0, sandbox.InProcess} {
+		s, _ := stageScene(t)
+		s.Outer, s.Force.Way = "noclose", way
+		s.shell("exit 3")
+		out, err := supervised(t, &s).CombinedOutput()
+		code := -1
+		var exit *exec.ExitError
+		if errors.As(err, &exit) {
+			code = exit.ExitCode()
+		}
+		if want := map[uint8]int{0: 3, sandbox.InProcess: 125}[way]; code != want {
+			t.Errorf("way %d: exit %d, want %d: %s", way, code, want, out)
 		}
 	}
 }

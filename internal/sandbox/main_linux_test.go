@@ -25,6 +25,10 @@ const (
 	asSupervisor = "KEYHOLE_TEST_SUPERVISOR"
 	asInspector  = "KEYHOLE_TEST_INSPECT"
 
+	// asStage has every command of the suite started by the stage. Otherwise all
+	// are started in the supervisor's process and none falls back.
+	asStage = "KEYHOLE_TEST_STAGE"
+
 	// noLinger keeps a program built with the race detector from sleeping a
 	// second before it exits.
 	noLinger = "GORACE=atexit_sleep_ms=0"
@@ -201,6 +205,10 @@ func stageScene(t *testing.T) (s scene, dir string) {
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
+	}
+	s.Force.Way = sandbox.InProcess
+	if os.Getenv(asStage) != "" || !sandbox.UsuallyInProcess {
+		s.Force.Way = sandbox.ByStage
 	}
 	s.Spec = spec{
 		Path: exe, Argv: []string{exe}, Dir: filepath.Join(dir, "ws"),

@@ -141,9 +141,10 @@ func TestDeniedConnectsAreReported(t *testing.T) {
 
 func TestInspect(t *testing.T) {
 	for _, c := range []struct {
-		outer                   string
-		fetch, memory, confined bool
-	}{{"", true, true, true}, {"docker", false, true, true}, {"podman", true, false, true}} {
+		outer                                  string
+		fetch, memory, confined, inThisProcess bool
+	}{{"", true, true, true, true}, {"docker", false, true, true, true}, {"podman", true, false, true, true},
+		{"noclose", true, true, true, false}} {
 		cmd := exec.Command("/proc/self/exe")
 		s, _ := stageScene(t)
 		cmd.Path = s.Spec.Path
@@ -155,6 +156,9 @@ func TestInspect(t *testing.T) {
 		r := readReport(t, out)
 		if r.FetchFD != c.fetch || r.ReadMemory != c.memory || r.Confined != c.confined || !r.Listener || r.Nested || r.LandlockABI < 2 {
 			t.Errorf("outer filter %q: %s", c.outer, out)
+		}
+		if want := c.inThisProcess && sandbox.UsuallyInProcess; r.InProcess != want || want == (r.StageWhy != "") {
+			t.Errorf("outer filter %q: started in this process: %v, %q", c.outer, r.InProcess, r.StageWhy)
 		}
 	}
 	s, _ := stageScene(t)

@@ -22,6 +22,8 @@ func outer(which string) error {
 			unix.SYS_OPEN_BY_HANDLE_AT, unix.SYS_KCMP, unix.SYS_IO_URING_SETUP, unix.SYS_USERFAULTFD}
 	case "podman":
 		denied = []uint32{unix.SYS_PTRACE, unix.SYS_PROCESS_VM_READV, unix.SYS_PROCESS_VM_WRITEV, unix.SYS_KCMP}
+	case "noclose": // what the launch in this process cannot do without
+		denied = []uint32{unix.SYS_CLOSE_RANGE}
 	case "both":
 		denied = []uint32{unix.SYS_PTRACE, unix.SYS_PROCESS_VM_READV, unix.SYS_PIDFD_GETFD}
 	default:

@@ -52,9 +52,9 @@ func TestHangingConnectsBlockNobody(t *testing.T) {
 }
 
 func TestConnectUnderSignals(t *testing.T) {
-	for _, force := range []uint32{0, stageFallbacks} {
+	for _, force := range []uint32{0, noKillable, noKillable | noCloseRange} {
 		w := newWorld(t)
-		w.Force.Stage = force
+		w.without(force)
 		got := answers(t, supervised(t, &w.scene), []string{"signals 3000 " + w.Spec.Probe})
 		if got[0] != "ok" {
 			t.Errorf("force %d: %s", force, got[0])

@@ -156,6 +156,8 @@ type Report struct {
 	ReadMemory  bool // process_vm_readv works on a child
 	Yama        int  // ptrace_scope; -1 when there is no Yama
 	Nested      bool // already inside a keyhole
+	InProcess   bool // commands are started in this process, without a stage
+	StageWhy    string
 	Confined    bool // all that a run needs is there
 	Missing     []string
 	Lacks       []string // what a run will do without, one line each

@@ -24,26 +24,60 @@ type process struct{ *run }
 type forced struct {
 	stage   uint32 // stage.NoKillable, stage.NoCloseRange
 	mediate mediate.Forced
+	way     way
 }
 
 func start(ctx context.Context, s *Spec) (*Process, error) { return startWith(ctx, s, forced{}) }
 
-// booting is a run whose stage is on its way.
+// way is how a command is started. The zero way is the usual one: in this process
+// and, where that is not possible, by the stage.
+type way uint8
+
+const (
+	byStageOnly way = iota + 1
+	inProcessOnly
+)
+
+// booting is a run about to start, with its stage on its way if it needs one.
 type booting struct {
-	run  *run
-	null *os.File // opened for streams that are nil
-	err  error
-	used *bool
+	run    *run
+	fds    [3]uintptr
+	null   *os.File // opened for streams that are nil
+	err    error
+	used   *bool
+	staged bool
 }
 
-// boot has the stage come up on one processor while the caller goes on.
-func boot(s Streams) booting {
+// boot has the stage come up on one processor while the caller goes on, where
+// commands are not started in this process.
+func boot(s Streams) booting { return bootWith(s, 0) }
+
+func bootWith(s Streams, w way) booting {
 	b := booting{run: newRun(), used: new(bool)}
-	fds, null, err := stdio(s)
-	if b.null, b.err = null, err; err == nil {
-		go b.run.supervise(fds)
+	b.staged = w != inProcessOnly && (w == byStageOnly || !inProcess || yama() > yamaAncestors)
+	b.fds, b.null, b.err = stdio(s)
+	if b.err == nil && b.staged {
+		go b.run.supervise(b.spawn)
 	}
 	return b
+}
+
+func (b booting) spawn() spawned {
+	c, err := spawn(b.fds)
+	return spawned{c, err}
+}
+
+// launch starts the command in this process or, if that is not possible, a
+// stage.
+func (b booting) launch(s *Spec, p plan, f forced) spawned {
+	pid, err := b.run.launch(b.fds, s, p, f)
+	if f.way != inProcessOnly && byStage(err) {
+		return b.spawn()
+	}
+	if err != nil {
+		err = explainLaunch(err, s.Path)
+	}
+	return spawned{child{pid: pid, socket: -1}, err}
 }
 
 func (b booting) cancel() {
@@ -51,15 +85,26 @@ func (b booting) cancel() {
 		return
 	}
 	*b.used = true
-	if b.err == nil {
+	if b.err != nil {
+		return
+	}
+	if b.staged {
 		b.end(<-b.run.spawned, errors.New("canceled"))
+	} else {
+		b.unborn(errors.New("canceled"))
 	}
 }
 
-// end gives up what a stage that will not be a command holds.
+// unborn gives up a run for which nothing has been started.
+func (b booting) unborn(err error) error {
+	close(b.run.done)
+	return errors.Join(b.run.abandon(err), b.closeNull())
+}
+
+// end gives up what a child that will not be a command holds.
 func (b booting) end(c spawned, err error) error {
 	err = b.run.abandon(err)
-	if c.err == nil {
+	if c.err == nil && c.socket >= 0 {
 		err = errors.Join(err, unix.Close(c.socket))
 	}
 	return errors.Join(err, b.closeNull())
@@ -72,8 +117,8 @@ func (b booting) closeNull() error {
 	return b.null.Close()
 }
 
-// startWith builds the ruleset while the stage comes up: a Go program takes
-// longer to start than thirty paths to open.
+// startWith builds the ruleset while the stage comes up, if there is to be one: a
+// Go program takes longer to start than thirty paths to open.
 func startWith(ctx context.Context, s *Spec, f forced) (*Process, error) {
 	abi, err := ready(s)
 	if err != nil {
@@ -83,7 +128,7 @@ func startWith(ctx context.Context, s *Spec, f forced) (*Process, error) {
 	if s.Boot != nil {
 		b = s.Boot.impl
 	} else {
-		b = boot(s.Streams)
+		b = bootWith(s.Streams, f.way)
 	}
 	if *b.used {
 		return nil, errors.New("internal error: what was booted has been used already")
@@ -96,10 +141,17 @@ func startWith(ctx context.Context, s *Spec, f forced) (*Process, error) {
 	// Not before the fork: each signal costs the runtime two thread switches.
 	go r.forward()
 	p, err := makePlan(s, abi)
+	if err != nil && !b.staged {
+		return nil, b.unborn(err)
+	}
+	if !b.staged {
+		go r.supervise(func() spawned { return b.launch(s, p, f) })
+	}
 	c := <-r.spawned
 	if err == nil {
 		err = c.err
-		if err == nil {
+		if err == nil && c.socket >= 0 {
+			<-r.watched
 			err = r.confine(c.child, s, p, f)
 		}
 		err = errors.Join(err, p.rules.Close())
@@ -107,7 +159,11 @@ func startWith(ctx context.Context, s *Spec, f forced) (*Process, error) {
 	if err != nil {
 		return nil, b.end(c, err)
 	}
-	if err := errors.Join(unix.Close(c.socket), b.closeNull()); err != nil {
+	err = b.closeNull()
+	if c.socket >= 0 {
+		err = errors.Join(err, unix.Close(c.socket))
+	}
+	if err != nil {
 		return nil, r.abandon(err)
 	}
 	r.begin(ctx)

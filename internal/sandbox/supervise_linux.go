@@ -20,6 +20,8 @@ import (
 // run is a command from its fork to the end of the last process it left.
 type run struct {
 	spawned chan spawned
+	watched chan struct{} // closed when signals are caught
+	born    chan struct{} // closed when main is known
 	done    chan struct{} // closed when no descendant is left
 	signals chan os.Signal
 	unwatch func() bool // set by begin, before wait can be called
@@ -38,28 +40,34 @@ type run struct {
 
 // spawned is what supervise reports.
 type spawned struct {
-	child
-	err error
+	child       // without a socket when it is the command already
+	err   error // with a process id: it has begun, and is to be killed
 }
 
 func newRun() *run {
-	return &run{spawned: make(chan spawned, 1), done: make(chan struct{}), signals: make(chan os.Signal, 16)}
+	return &run{spawned: make(chan spawned, 1), watched: make(chan struct{}), born: make(chan struct{}),
+		done: make(chan struct{}), signals: make(chan os.Signal, 16)}
 }
 
 // supervise lives on one thread for the whole run: the child dies with the
 // thread that forked it, ptrace knows only that thread as its tracer, and only a
 // stop sent to the running thread itself takes effect before the next
 // instruction.
-func (r *run) supervise(fds [3]uintptr) {
+func (r *run) supervise(start func() spawned) {
 	runtime.LockOSThread()
 	defer close(r.done)
-	c, err := spawn(fds)
+	s := start()
 	r.mu.Lock()
-	r.main = c.pid
+	r.main = s.pid
+	r.ending = r.ending || s.err != nil
 	r.mu.Unlock()
-	r.spawned <- spawned{c, err}
-	if err != nil {
+	close(r.born)
+	r.spawned <- s
+	if s.pid == 0 {
 		return
+	}
+	if r.over() {
+		r.killAll()
 	}
 	r.reap()
 }
@@ -76,8 +84,14 @@ func (r *run) watch() {
 	}
 }
 
+// forward passes signals on. Those that come before there is a command wait.
 func (r *run) forward() {
 	r.watch()
+	close(r.watched)
+	select {
+	case <-r.born:
+	case <-r.done:
+	}
 	for {
 		select {
 		case <-r.done:

@@ -63,6 +63,42 @@ func New(fd int, o Options) *Mediator {
 // what it cannot be served by, this system does not have.
 func (m *Mediator) Start() { m.grow() }
 
+// Prove serves the first n connects on this thread. They come from a child that
+// shares our memory and descriptors and is not the command yet. It returns early
+// when there is nobody left to make them. memory copies from what is shared.
+func (m *Mediator) Prove(n int, memory func(at uint64, buf []byte) bool) {
+	m.methods.memory = memory
+	defer func() { m.methods.memory = nil }()
+	for served := 0; served < n; {
+		// Older kernels never end a receive when the last task is gone.
+		p := []unix.PollFd{{Fd: int32(m.listener), Events: unix.POLLIN}}
+		if _, err := unix.Poll(p, -1); err != nil && err != unix.EINTR || p[0].Revents&unix.POLLIN == 0 && p[0].Revents != 0 {
+			return
+		}
+		var got notification
+		if p[0].Revents == 0 || m.listener.receive(&got) != 0 {
+			continue
+		}
+		m.serve(&got)
+		served++
+	}
+}
+
+// Reaches reports whether the methods found work on a process that has become
+// the command. One that ended, or that nobody may look into because of the
+// program it is, says nothing against them.
+func (m *Mediator) Reaches(pid int) bool {
+	return m.methods.reach(pid) || unreadable(pid)
+}
+
+// Drop gives up a listener that nobody serves.
+func (m *Mediator) Drop() {
+	m.mu.Lock()
+	m.workers, m.idle = 1, 1
+	m.mu.Unlock()
+	m.leave()
+}
+
 // Settle says that hostile callers begin: from here no method is given up.
 func (m *Mediator) Settle() { m.methods.settle() }
 

@@ -3,6 +3,7 @@ package mediate
 import (
 	"bytes"
 	"errors"
+	"os"
 	"strconv"
 	"sync/atomic"
 	"syscall"
@@ -14,8 +15,21 @@ import (
 // nothing, calls first: a way that fails for it fails here for everybody, and the
 // other is taken from then on. Afterwards a failure is the caller's own doing and
 // refuses its call.
+//
+// A caller that still shares our memory and descriptors is as closed to others as
+// we are. What it has we have as well, so we look at ourselves, by the same calls; whether they work on the command is seen when it has begun.
 type methods struct {
 	noFetch, noReadMemory, noThreadFD, fixed atomic.Bool
+
+	memory func(at uint64, buf []byte) bool // copies what is shared; nil: nothing is
+}
+
+// whom to look at for a caller.
+func (m *methods) whom(thread int) int {
+	if m.memory != nil {
+		return os.Getpid()
+	}
+	return thread
 }
 
 func (m *methods) forced(f Forced) {
@@ -32,6 +46,7 @@ func (m *methods) read(thread int, at uint64, buf []byte) syscall.Errno {
 	if len(buf) == 0 {
 		return 0
 	}
+	thread = m.whom(thread)
 	if !m.noReadMemory.Load() {
 		local := []unix.Iovec{{Base: &buf[0]}}
 		local[0].SetLen(len(buf))
@@ -45,6 +60,12 @@ func (m *methods) read(thread int, at uint64, buf []byte) syscall.Errno {
 			return unix.EACCES
 		}
 		m.noReadMemory.Store(true)
+	}
+	if m.memory != nil { // not even we may open ours as a file
+		if !m.memory(at, buf) {
+			return unix.EFAULT
+		}
+		return 0
 	}
 	return readMem(thread, at, buf)
 }
@@ -77,6 +98,7 @@ type socket struct {
 
 // fetch duplicates the caller's socket.
 func (m *methods) fetch(thread, at int) (socket, syscall.Errno) {
+	thread = m.whom(thread)
 	if m.noFetch.Load() {
 		return stand(thread, at)
 	}

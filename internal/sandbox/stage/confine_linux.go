@@ -41,7 +41,7 @@ func traceMe() syscall.Errno {
 // restrict puts the calling thread, which is the one that calls exec, into the
 // ruleset's domain.
 func restrict(ruleset int) syscall.Errno {
-	if !landlockOn {
+	if !LandlockOn {
 		return 0
 	}
 	_, _, errno := syscall.RawSyscall(sysLandlockRestrictSelf, uintptr(ruleset), 0, 0)

@@ -2,4 +2,5 @@
 
 package stage
 
-const landlockOn = false
+// LandlockOn is false: this build exists to show that the tests notice.
+const LandlockOn = false

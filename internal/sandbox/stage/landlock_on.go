@@ -2,5 +2,5 @@
 
 package stage
 
-// landlockOn is false only in a build made to show that the tests notice.
-const landlockOn = true
+// LandlockOn is false only in a build made to show that the tests notice.
+const LandlockOn = true

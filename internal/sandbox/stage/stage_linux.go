@@ -176,7 +176,7 @@ func open(path string) syscall.Errno {
 // prove tries what must fail and what must work, as the command would, before
 // its first instruction.
 func prove(spec *Spec) {
-	if landlockOn {
+	if LandlockOn {
 		if errno := open(spec.Closed); errno != syscall.EACCES {
 			fail(ForbiddenFile, errno)
 		}

@@ -82,13 +82,29 @@ func listProfiles(env *Env, asJSON bool) error {
 
 func newProfileShow(env *Env) *cobra.Command {
 	var asJSON, origin bool
+	var named string
+	var mac macFlags
 	c := &cobra.Command{
-		Use:     "show NAME",
-		Short:   "Show a profile with all it extends, and where each part was written",
-		Example: "  keyhole profile show claude-code\n  keyhole profile show ./my-agent.jsonc --json\n  keyhole profile show gh --origin",
-		Args:    cobra.ExactArgs(1),
+		Use:   "show NAME",
+		Short: "Show a profile with all it extends, and where each part was written",
+		Example: "  keyhole profile show claude-code\n  keyhole profile show ./my-agent.jsonc --json\n" +
+			"  keyhole profile show gh --origin\n  keyhole profile show claude-code --platform darwin --seatbelt",
+		Args: func(c *cobra.Command, args []string) error {
+			if named != "" {
+				return cobra.NoArgs(c, args)
+			}
+			return cobra.ExactArgs(1)(c, args)
+		},
 		RunE: func(_ *cobra.Command, args []string) error {
-			p, err := loadProfile(env, args[0])
+			if named == "" {
+				named = args[0]
+			}
+			if asked, err := mac.check(); err != nil {
+				return &Failure{Code: ExitUsage, Err: err}
+			} else if asked {
+				return showForMac(env, named, mac)
+			}
+			p, err := loadProfile(env, named)
 			if err != nil {
 				return err
 			}
@@ -105,6 +121,8 @@ func newProfileShow(env *Env) *cobra.Command {
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON without comments")
 	c.Flags().BoolVar(&origin, "origin", false, "print a table: each value, with the file and line that wrote it")
+	c.Flags().StringVarP(&named, "profile", "p", "", "the `profile`, in place of NAME")
+	mac.add(c.Flags())
 	return c
 }
 
@@ -177,7 +195,12 @@ func profilePlaces(env *Env) (profile.Dirs, profile.Vars) {
 
 // loadProfile reads a profile by name or path.
 func loadProfile(env *Env, name string) (*profile.Profile, error) {
-	dirs, vars := profilePlaces(env)
+	_, vars := profilePlaces(env)
+	return loadProfileFor(env, name, vars)
+}
+
+func loadProfileFor(env *Env, name string, vars profile.Vars) (*profile.Profile, error) {
+	dirs, _ := profilePlaces(env)
 	if strings.Contains(name, "/") && !strings.HasPrefix(name, "~/") {
 		name = inDir(env, name)
 	}

@@ -5,7 +5,7 @@ import "slices"
 // Grant returns the grant that opens path, and whether it is for writing. The
 // innermost grant for writing comes first, then the innermost for reading.
 func (p *Profile) Grant(path string) (g Path, write, ok bool) {
-	f := newFinder()
+	f := newFinder(foldsCase)
 	inner := func(grants []Path) (best Path, found bool) {
 		for _, g := range grants {
 			if f.covers(g.Path, path) && (!found || len(g.Path) > len(best.Path)) {

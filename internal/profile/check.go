@@ -33,7 +33,7 @@ func (e *ProtectedError) Error() string {
 // It looks at the files themselves, so a symbolic link or another spelling of a
 // name does not get round it. The sandbox checks once more when it opens them.
 func (p *Profile) Check(dirs Dirs, vars Vars) error {
-	f := newFinder()
+	f := newFinder(vars.FoldCase)
 	x := f.index(protectedPaths(vars, dirs))
 	for _, g := range p.grants() {
 		if err := f.checkDeny(g, p.Filesystem.Deny); err != nil {
@@ -113,7 +113,7 @@ func (f *finder) index(table []protected) *index {
 	x := &index{find: f, above: make(map[place]protected, 2*len(table)), at: make(map[place]protected, 2*len(table))}
 	for _, e := range table {
 		s := f.spot(e.path)
-		put(x.at, place{name: e.path}, e)
+		put(x.at, place{name: f.name(e.path)}, e)
 		if s.id != nil {
 			put(x.at, place{id: *s.id}, e)
 		}
@@ -129,7 +129,7 @@ func (f *finder) index(table []protected) *index {
 // the top before.
 func (x *index) addAbove(p string, e protected) {
 	for dir := parent(p); dir != p; p, dir = dir, parent(dir) {
-		if !put(x.above, place{name: dir}, e) {
+		if !put(x.above, place{name: x.find.name(dir)}, e) {
 			return
 		}
 		if s := x.find.spot(dir); s.id != nil {

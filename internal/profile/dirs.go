@@ -63,7 +63,7 @@ func (d Dirs) profiles() string { return filepath.Join(d.Config, "profiles") }
 // UserVars reads the values of the expansions from the environment. Without a
 // user's name there (cron, containers) the system's user list has it.
 func UserVars(getenv func(string) string, uid int, workspace string) Vars {
-	v := Vars{Home: getenv("HOME"), User: getenv("USER"), Workspace: workspace}
+	v := Vars{Home: getenv("HOME"), User: getenv("USER"), Workspace: workspace, FoldCase: foldsCase}
 	if v.User == "" {
 		v.User = getenv("LOGNAME")
 	}

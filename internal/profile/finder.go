@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 )
 
 // place is a file by its name or, with an empty name, by its identity.
@@ -18,6 +19,7 @@ type identity struct{ device, inode uint64 }
 // finder tells where paths lead, as far as they exist. It remembers, because
 // the same few folders come up for every path and a run waits for the answer.
 type finder struct {
+	fold  bool // names that differ in case are one
 	spots map[string]spot
 	chain map[string][]place
 }
@@ -28,13 +30,21 @@ type spot struct {
 	id   *identity // nil when there is nothing
 }
 
-func newFinder() *finder {
-	return &finder{spots: make(map[string]spot, 512), chain: map[string][]place{}}
+func newFinder(fold bool) *finder {
+	return &finder{fold: fold, spots: make(map[string]spot, 512), chain: map[string][]place{}}
+}
+
+// name is p as names are compared.
+func (f *finder) name(p string) string {
+	if f.fold {
+		return strings.ToLower(p)
+	}
+	return p
 }
 
 // covers tells whether top is p or a folder above it, by name or by identity.
 func (f *finder) covers(top, p string) bool {
-	if within(p, top) {
+	if within(f.name(p), f.name(top)) {
 		return true
 	}
 	id := f.spot(top).id
@@ -47,7 +57,7 @@ func (f *finder) covers(top, p string) bool {
 
 // self are the places p itself is.
 func (f *finder) self(p string) []place {
-	out := []place{{name: p}}
+	out := []place{{name: f.name(p)}}
 	if id := f.spot(p).id; id != nil {
 		out = append(out, place{id: *id})
 	}

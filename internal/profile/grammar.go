@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"keyhole/internal/sandbox/seatbelt"
 )
 
 // document is one profile as written, not merged. Its fields method is the
@@ -29,6 +31,7 @@ type document struct {
 		set         []entry
 		credentials []credential
 	}
+	macos struct{ mach []text }
 }
 
 // access is one rule of credential_access.
@@ -66,7 +69,22 @@ func (d *document) grammar() object {
 		{"filesystem", section{object{fields: d.filesystemFields()}}, false, "Files and directories the command may open."},
 		{"network", section{object{fields: d.networkFields()}}, false, "What the command may connect to."},
 		{"environment", section{object{fields: d.environmentFields()}}, false, "Variables the command gets besides the harmless ones that always pass."},
+		{"macos", section{object{fields: []field{
+			{"mach_services", list{&d.macos.mach, false, kind{check: badMach, name: "service name"}}, false, "Services of the system that the command may look up, by their whole names, besides those every program needs. One that gives out secrets or starts programs outside is refused."},
+		}}}, false, "What only macOS has; elsewhere it is checked and has no effect."},
 	}}
+}
+
+// badMach keeps shut what the sandbox's last block denies anyway: a grant that
+// cannot take effect would look like one.
+func badMach(s string) string {
+	switch {
+	case !seatbelt.MachName(s):
+		return "not the name of a Mach service; letters, digits, \".\", \"-\" and \"_\", no wildcard"
+	case seatbelt.MachDenied(s):
+		return s + " is a way to secrets, or out of the sandbox, and cannot be granted"
+	}
+	return ""
 }
 
 func (d *document) filesystemFields() []field {

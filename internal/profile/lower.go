@@ -42,6 +42,11 @@ func (d *document) addTo(p *Profile) {
 			p.Network.Loopback = append(p.Network.Loopback, n.value)
 		}
 	}
+	for _, t := range d.macos.mach {
+		if !slices.Contains(p.Mach, t.value) {
+			p.Mach = append(p.Mach, t.value)
+		}
+	}
 	d.addEnvironment(&p.Environment)
 }
 

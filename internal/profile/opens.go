@@ -7,7 +7,7 @@ type Guard struct{ index *index }
 
 // NewGuard prepares the table of Protected.
 func NewGuard(dirs Dirs, vars Vars) *Guard {
-	return &Guard{newFinder().index(protectedPaths(vars, dirs))}
+	return &Guard{newFinder(vars.FoldCase).index(protectedPaths(vars, dirs))}
 }
 
 // Opens returns a protected path that a grant of path would open: one below it,

@@ -48,6 +48,7 @@ func (d *document) noteOrigins(p *Profile) {
 		d.from(p, "network.loopback", strconv.Itoa(n.value), n.at)
 	}
 	note("environment.pass", d.environment.pass...)
+	note("macos.mach_services", d.macos.mach...)
 	for _, e := range d.environment.set {
 		p.forget("environment.set", e.key.value) // the later word wins
 		d.from(p, "environment.set", e.key.value, e.key.at)
@@ -118,6 +119,7 @@ func (p *Profile) Origins() []Origin {
 	for _, c := range credentialTexts(p.Environment.Credentials) {
 		add("environment.credentials", c.variable.value+" "+compact(c.grammar().encode()), p.Environment.Credentials[c.variable.value].Source.String())
 	}
+	named("macos.mach_services", p.Mach...)
 	return out
 }
 

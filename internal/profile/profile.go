@@ -22,6 +22,7 @@ type Profile struct {
 	Filesystem  Filesystem
 	Network     Network
 	Environment Environment
+	Mach        []string // Mach services of macOS that may be looked up
 
 	// Files are the files the profile was read from, absolute; built-in
 	// profiles have none. The command must not be able to write them.
@@ -77,4 +78,8 @@ type Credential struct {
 // Vars are the values of the expansions.
 type Vars struct {
 	Home, User, Workspace string
+
+	// FoldCase says that names that differ in case only may be one file's, as
+	// they usually are on a Mac.
+	FoldCase bool
 }

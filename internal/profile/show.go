@@ -33,6 +33,7 @@ func (p *Profile) document() *document {
 	for _, n := range p.Network.Loopback {
 		d.network.loopback = append(d.network.loopback, number{value: n})
 	}
+	d.macos.mach = texts(p.Mach)
 	e := &p.Environment
 	d.environment.pass = texts(e.Pass)
 	d.environment.set = entries(e.Set)

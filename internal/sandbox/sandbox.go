@@ -50,6 +50,7 @@ type Spec struct {
 	// connected to. Probe must name a socket in it that accepts connections.
 	EndpointDir string
 	Probe       string
+	Endpoints   []string          // names of the sockets in EndpointDir
 	Redirect    map[string]string // path a program asks for → socket it gets
 	Sockets     []string          // further pathname sockets that may be connected to
 	Network     Network
@@ -60,6 +61,8 @@ type Spec struct {
 	// Observe has the command traced, to learn which files it is refused. It is
 	// slow, and there is no job control.
 	Observe bool
+
+	Mac Mac
 }
 
 // Streams are the command's standard files; nil is /dev/null.

@@ -21,3 +21,7 @@ func systemKeychain(cfg *Config) (s *store, there bool, err error) {
 	}
 	return &store{name: keychain.Name, provider: k, close: k.Close}, true, nil
 }
+
+// systemShims are the shims of a run: those that were asked for, and those that
+// every run of this system has.
+func systemShims(asked []string) []string { return macShims(asked) }

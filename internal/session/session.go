@@ -209,14 +209,15 @@ func (r *run) makeFiles() (err error) {
 		return err
 	}
 	r.later = lookAtLater(r.cfg.Vars.Workspace, r.cfg.Executable)
-	if r.shims, err = makeShims(r.dir, r.cfg.Executable, r.cfg.Profile.Shims, wrapperNames(r.cfg.Profile)); err != nil {
+	names := systemShims(r.cfg.Profile.Shims)
+	if r.shims, err = makeShims(r.dir, r.cfg.Executable, names, wrapperNames(r.cfg.Profile)); err != nil {
 		return fmt.Errorf("making shims: %w", err)
 	}
 	step("shims made")
 	if err := r.shims.makeTools(r.dir, r.cfg.Profile.Rules); err != nil {
 		return fmt.Errorf("making shims: %w", err)
 	}
-	if err := r.dir.makeKeychain(r.cfg.Vars.Home, r.cfg.Profile.Shims); err != nil {
+	if err := r.dir.makeKeychain(r.cfg.Vars.Home, names); err != nil {
 		return fmt.Errorf("making shims: %w", err)
 	}
 	return nil

@@ -35,10 +35,8 @@ func makeShims(dir *runDir, program string, names, tools []string) (shims, error
 	if len(names)+len(tools) == 0 {
 		return shims{}, nil
 	}
-	s := shims{
-		program: program, names: names, tools: tools,
-		bin: filepath.Join(dir.path, "bin"), start: filepath.Join(dir.path, "start"),
-	}
+	s := shims{program: program, names: names, tools: tools}
+	s.place(dir)
 	if bad := strings.IndexFunc(dir.path, unquotable); bad >= 0 {
 		return shims{}, &Hinted{fmt.Errorf("a shell would misread the path %q", dir.path),
 			"set XDG_RUNTIME_DIR to a path of letters, digits and slashes"}
@@ -63,6 +61,20 @@ func makeShims(dir *runDir, program string, names, tools []string) (shims, error
 		}
 	}
 	return s, s.writeStartFiles()
+}
+
+// place says where the folders are.
+func (s *shims) place(dir *runDir) {
+	s.bin, s.start = filepath.Join(dir.path, "bin"), filepath.Join(dir.path, "start")
+}
+
+// macShims are the shims of a run on a Mac: one of security is in each, since the
+// programs of a Mac go to the keychain by it.
+func macShims(asked []string) []string {
+	if slices.Contains(asked, "security") {
+		return asked
+	}
+	return append(slices.Clone(asked), "security")
 }
 
 // quoted is a word that a shell takes as it is.

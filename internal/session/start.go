@@ -111,6 +111,8 @@ func (r *run) spec(path string, env []string) *sandbox.Spec {
 			Loopback: cfg.Profile.Network.Loopback,
 		},
 	}
+	s.Endpoints = []string{filepath.Base(bus), filepath.Base(r.dir.wire())}
+	s.Mac = r.mac()
 	if cfg.Learn != nil {
 		s.Observe, s.OnDenied = true, cfg.Learn.denied
 	}

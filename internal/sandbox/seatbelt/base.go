@@ -1,5 +1,7 @@
 package seatbelt
 
+import "strings"
+
 // The part of the profile that is the same for every run. The lists were taken
 // together from what published profiles of other sandboxes need; docs/macos.md
 // says how they are checked on a Mac.
@@ -26,10 +28,13 @@ func (w *writer) processes() {
 	w.line("(allow system-socket)")
 }
 
-func (w *writer) machServices(outbound bool) {
+func (w *writer) machServices(outbound bool, more []string) {
 	w.line("(allow mach-lookup%s)", names("global-name", machBase))
 	if outbound {
 		w.line("(allow mach-lookup%s)", names("global-name", machNetwork))
+	}
+	if len(more) > 0 {
+		w.line("(allow mach-lookup%s)", names("global-name", strings.Join(more, " ")))
 	}
 }
 

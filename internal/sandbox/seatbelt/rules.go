@@ -25,12 +25,10 @@ func (w *writer) network(in *Input) {
 }
 
 func (w *writer) grants(in *Input) {
-	for _, p := range in.Read {
-		w.line("(allow file-read* file-map-executable (subpath %s))", w.param("R", p))
+	if len(in.Read) > 0 {
+		w.line("(allow file-read* file-map-executable%s)", w.paths("subpath", "R", in.Read))
 	}
-	for _, p := range append([]string{in.Tmp, in.Run}, in.Write...) {
-		w.line("(allow file-read* file-write* file-map-executable (subpath %s))", w.param("W", p))
-	}
+	w.line("(allow file-read* file-write* file-map-executable%s)", w.paths("subpath", "W", in.writable()))
 	for _, s := range in.Sockets {
 		w.line("(allow network-outbound (literal %s))", w.param("S", s))
 		w.line("(allow file-read* (literal %s))", w.param("S", s))
@@ -50,19 +48,17 @@ const (
 
 // final denies what must stay shut. It is the last thing in the text.
 func (w *writer) final(in *Input) {
-	for _, p := range in.Protected {
-		w.line("(deny %s %s (subpath %s))", reads, writes, w.param("X", p))
-	}
+	w.line("(deny %s %s%s)", reads, writes, w.paths("subpath", "X", in.Protected))
 	readOnly := slices.Clone(in.ReadOnly)
 	if in.Shims != "" {
 		readOnly = append(readOnly, in.Shims)
 	}
-	for _, p := range readOnly {
-		w.line("(deny %s (subpath %s))", writes, w.param("Y", p))
+	if len(readOnly) > 0 {
+		w.line("(deny %s%s)", writes, w.paths("subpath", "Y", readOnly))
 	}
 	// Who may write a folder could move what lies in it out of the rules' sight.
-	for _, dir := range aboveIn(append(slices.Clone(in.Protected), readOnly...), in.writable()) {
-		w.line("(deny file-write-unlink (literal %s))", w.param("Z", dir))
+	if above := aboveIn(append(slices.Clone(in.Protected), readOnly...), in.writable()); len(above) > 0 {
+		w.line("(deny file-write-unlink%s)", w.paths("literal", "Z", above))
 	}
 	w.line("(deny mach-lookup%s)", names("global-name", machDenied))
 	w.line("(deny %s%s)", executes, literals("/usr/bin/security"))
@@ -70,6 +66,7 @@ func (w *writer) final(in *Input) {
 	w.line(`(deny sysctl-read (sysctl-name-prefix "kern.procargs"))`)
 }
 
+// writable are the folders that the command may change things in.
 func (in *Input) writable() []string { return append([]string{in.Tmp, in.Run}, in.Write...) }
 
 // machDenied are the ways to keychains, to dialogs in keyhole's name, and to
@@ -91,8 +88,35 @@ func KeychainPaths(home string) []string {
 	}
 }
 
+// machClosed are further services that no profile may name: tickets, tokens and
+// passkeys, consent, other programs' windows and files. A name that ends in a
+// full stop is a beginning. Of some the exact names are not known for certain.
+const machClosed = `
+	com.apple.trustdFileHelper com.apple.ocspd com.apple.ctkd com.apple.ctkahp com.apple.ctk. com.apple.GSSCred org.h5l.kcm
+	com.apple.AppSSO. com.apple.AppSSO com.apple.accountsd. com.apple.accountsd com.apple.ak. com.apple.AuthenticationServices.
+	com.apple.AuthenticationServices com.apple.identityservicesd. com.apple.identityservicesd com.apple.pluginkit.pkd
+	com.apple.automator. com.apple.shortcuts. com.apple.shortcuts com.apple.tccd com.apple.tccd. com.apple.windowserver
+	com.apple.windowserver. com.apple.dock. com.apple.hiservices-xpcservice com.apple.metadata. com.apple.SharingServices
+	com.apple.rapportd com.apple.universalaccessd com.apple.security. com.apple.securityd. com.apple.lsd. com.apple.coreservices.`
+
 // MachDenied tells whether a Mach service is one that no profile may name.
-func MachDenied(name string) bool { return slices.Contains(strings.Fields(machDenied), name) }
+func MachDenied(name string) bool {
+	for _, n := range strings.Fields(machDenied + machClosed) {
+		if strings.EqualFold(n, name) || strings.HasSuffix(n, ".") && len(name) > len(n) && strings.EqualFold(n, name[:len(n)]) {
+			return true
+		}
+	}
+	return false
+}
+
+// MachName tells whether a name can be put into a profile: the text takes it as it
+// is.
+func MachName(name string) bool {
+	bad := func(c rune) bool {
+		return !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '.' || c == '-' || c == '_')
+	}
+	return name != "" && len(name) < 128 && strings.IndexFunc(name, bad) < 0
+}
 
 // ancestors are dir and the folders above it, without the root.
 func ancestors(dir string) []string {

@@ -34,6 +34,8 @@ type Input struct {
 	Outbound    bool
 	Loopback    []int
 
+	Mach []string // further Mach services that may be looked up; never one that MachDenied names
+
 	Protected []string // neither read nor written, whatever is granted
 	ReadOnly  []string // not written, whatever is granted
 }
@@ -68,7 +70,7 @@ func Generate(in *Input) (*Profile, error) {
 	w := &writer{}
 	w.head(in.Tag)
 	w.processes()
-	w.machServices(in.Outbound)
+	w.machServices(in.Outbound, in.Mach)
 	w.systemFiles(in)
 	w.devices(in.TTY)
 	w.network(in)
@@ -105,6 +107,11 @@ func (in *Input) check() error {
 	for _, port := range in.Loopback {
 		if port < 1 || port > 65535 {
 			return fmt.Errorf("port %d is none", port)
+		}
+	}
+	for _, name := range in.Mach {
+		if !MachName(name) || MachDenied(name) {
+			return fmt.Errorf("internal error: the Mach service %q", name)
 		}
 	}
 	if len(in.Protected) == 0 {
@@ -156,6 +163,16 @@ func filters(kind, list string) string {
 	var b strings.Builder
 	for _, p := range strings.Fields(list) {
 		b.WriteString(` (` + kind + ` "` + p + `")`)
+	}
+	return b.String()
+}
+
+// paths are filters by paths that travel as parameters.
+func (w *writer) paths(kind, class string, paths []string) string {
+	var b strings.Builder
+	w.rules += len(paths) // the system counts them one by one
+	for _, p := range paths {
+		b.WriteString("\n  (" + kind + " " + w.param(class, p) + ")")
 	}
 	return b.String()
 }

@@ -9,6 +9,16 @@ import (
 	"testing"
 
 	"keyhole/internal/sandbox/seatbelt"
+	"keyhole/internal/sandbox/seatbelt/seatbelttest"
+)
+
+type act = seatbelttest.Act
+
+var (
+	load     = seatbelttest.Load
+	over     = seatbelttest.Over
+	readOps  = seatbelttest.ReadOps
+	writeOps = seatbelttest.WriteOps
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -67,50 +77,50 @@ func TestDenied(t *testing.T) {
 		"/Users/alice/Library/Keychains", "/Users/alice/Library/Keychains/login.keychain-db", "/users/ALICE/library/keychains/x",
 		"/Library/Keychains/System.keychain", "/Users/alice/.ssh/id_ed25519", "/Users/alice/.config/keyhole/profiles/x.jsonc",
 	} {
-		p.check(false, over(path, readOps...)...)
-		p.check(false, over(path, writeOps...)...)
+		p.Check(false, over(path, readOps...)...)
+		p.Check(false, over(path, writeOps...)...)
 	}
 	for _, path := range []string{"/Users/alice/notes.txt", "/Users/bob/x", "/Volumes/Backup/x", "/private/etc/master.passwd", "/private/tmp/x", "/System/Volumes/Data/Users/alice/notes.txt"} {
-		p.check(false, over(path, "file-read-data", "file-read-xattr", "file-map-executable")...)
-		p.check(false, over(path, writeOps...)...)
+		p.Check(false, over(path, "file-read-data", "file-read-xattr", "file-map-executable")...)
+		p.Check(false, over(path, writeOps...)...)
 	}
 	for _, path := range []string{"/Users/alice/src/project/.git/hooks/pre-commit", "/Users/alice/src/project/.git/config", "/usr/local/bin/x", "/usr/bin/git", "/opt/homebrew/bin/x",
 		"/private/var/folders/ab/cd/T/keyhole-501/0c85f4510a/bin/security"} {
-		p.check(false, over(path, writeOps...)...)
+		p.Check(false, over(path, writeOps...)...)
 	}
 	// A folder above what may not be written cannot be moved away.
-	p.check(false, over("/Users/alice/src/project/.git", "file-write-unlink")...)
-	p.check(true, over("/Users/alice/src/project/.git/index", "file-write-unlink")...)
+	p.Check(false, over("/Users/alice/src/project/.git", "file-write-unlink")...)
+	p.Check(true, over("/Users/alice/src/project/.git/index", "file-write-unlink")...)
 
-	p.check(false, act{"process-exec", "/usr/bin/security"}, act{"process-exec-interpreter", "/usr/bin/security"})
+	p.Check(false, act{"process-exec", "/usr/bin/security"}, act{"process-exec-interpreter", "/usr/bin/security"})
 	for _, service := range []string{"com.apple.SecurityServer", "com.apple.securityd.xpc", "com.apple.coreservices.launchservicesd", "com.apple.lsd.open",
 		"com.apple.coreservices.appleevents", "com.apple.pasteboard.1", "com.apple.tccd", "com.example.anything", "com.apple.cfprefsd.agent"} {
-		p.check(false, act{"mach-lookup", service})
+		p.Check(false, act{"mach-lookup", service})
 	}
-	p.check(false, act{"lsopen", ""}, act{"appleevent-send", ""}, act{"job-creation", ""}, act{"mach-register", "x"}, act{"file-issue-extension", "/x"},
+	p.Check(false, act{"lsopen", ""}, act{"appleevent-send", ""}, act{"job-creation", ""}, act{"mach-register", "x"}, act{"file-issue-extension", "/x"},
 		act{"distributed-notification-post", ""}, act{"nvram-get", "x"}, act{"user-preference-read", "x"}, act{"file-mount", "/x"}, act{"system-privilege", ""},
 		act{"sysctl-read", "kern.procargs2.1234"}, act{"sysctl-read", "kern.procargs2"}, act{"sysctl-write", "kern.maxproc"},
 		act{"signal", "others"}, act{"process-info-pidinfo", "others"}, act{"mach-priv-task-port", "others"})
 	for _, socket := range []string{"/private/tmp/com.apple.launchd.x/Listeners", "/Users/alice/.docker/run/docker.sock", "/private/tmp/tmux-501/default", "/Users/alice/src/project/evil.sock"} {
-		p.check(false, act{"network-outbound", socket})
+		p.Check(false, act{"network-outbound", socket})
 	}
-	p.check(false, act{"network-outbound", "ip localhost:22"}, act{"network-outbound", "ip localhost:5432"})
-	p.check(false, over("/dev/ttys009", "file-read-data", "file-write-data", "file-ioctl")...)
-	p.check(false, over("/dev/disk0", "file-read-data")...)
+	p.Check(false, act{"network-outbound", "ip localhost:22"}, act{"network-outbound", "ip localhost:5432"})
+	p.Check(false, over("/dev/ttys009", "file-read-data", "file-write-data", "file-ioctl")...)
+	p.Check(false, over("/dev/disk0", "file-read-data")...)
 }
 
 func TestAllowed(t *testing.T) {
 	p := load(t, generate(t, input()))
 	for _, path := range []string{"/usr/lib/dyld", "/bin/sh", "/System/Library/Frameworks/x", "/opt/homebrew/bin/node", "/Users/alice/.gitconfig", "/private/etc/zshenv",
 		"/Users/alice/src/project/main.go", "/Users/alice/.claude/settings.json", "/", "/Users/alice", "/Users/alice/src"} {
-		p.check(true, over(path, "file-read-data", "file-read-metadata")...)
+		p.Check(true, over(path, "file-read-data", "file-read-metadata")...)
 	}
 	for _, path := range []string{"/Users/alice/src/project/main.go", "/Users/alice/.claude/x", "/private/var/folders/ab/cd/T/keyhole-tmp-501/0c85f4510a/x"} {
-		p.check(true, over(path, writeOps[:len(writeOps)-1]...)...) // a link is judged by its new name
+		p.Check(true, over(path, writeOps[:len(writeOps)-1]...)...) // a link is judged by its new name
 	}
-	p.check(true, over("/dev/ttys004", "file-read-data", "file-write-data", "file-ioctl")...)
-	p.check(true, over("/dev/null", "file-read-data", "file-write-data")...)
-	p.check(true, act{"process-exec", "/bin/zsh"}, act{"process-fork", ""}, act{"signal", "same-sandbox"}, act{"file-read-metadata", "/Users/alice/anything"},
+	p.Check(true, over("/dev/ttys004", "file-read-data", "file-write-data", "file-ioctl")...)
+	p.Check(true, over("/dev/null", "file-read-data", "file-write-data")...)
+	p.Check(true, act{"process-exec", "/bin/zsh"}, act{"process-fork", ""}, act{"signal", "same-sandbox"}, act{"file-read-metadata", "/Users/alice/anything"},
 		act{"mach-lookup", "com.apple.trustd.agent"}, act{"mach-lookup", "com.apple.system.opendirectoryd.libinfo"}, act{"sysctl-read", "hw.ncpu"},
 		act{"sysctl-read", "kern.proc.pid.5"}, act{"network-outbound", "ip 93.184.216.34:443"}, act{"network-outbound", "ip localhost:8080"},
 		act{"network-outbound", "/private/var/run/mDNSResponder"}, act{"network-outbound", "/private/var/folders/ab/cd/T/keyhole-501/0c85f4510a/ep/wire"},
@@ -121,9 +131,9 @@ func TestClosedNetwork(t *testing.T) {
 	in := input()
 	in.Outbound, in.Loopback = false, nil
 	p := load(t, generate(t, in))
-	p.check(false, act{"network-outbound", "ip 93.184.216.34:443"}, act{"network-outbound", "ip localhost:8080"},
+	p.Check(false, act{"network-outbound", "ip 93.184.216.34:443"}, act{"network-outbound", "ip localhost:8080"},
 		act{"network-outbound", "/private/var/run/mDNSResponder"}, act{"mach-lookup", "com.apple.dnssd.service"})
-	p.check(true, act{"network-outbound", in.Sockets[0]})
+	p.Check(true, act{"network-outbound", in.Sockets[0]})
 }
 
 // Whatever is granted, what is protected stays shut in every mode.
@@ -133,10 +143,10 @@ func TestGrantsDoNotReopen(t *testing.T) {
 		in.Read, in.Write = []string{grant}, append(in.Write, grant)
 		p := load(t, generate(t, in))
 		for _, path := range []string{"/Users/alice/Library/Keychains/login.keychain-db", "/Users/alice/.ssh/id_rsa", "/Users/alice/.ssh/known_hosts"} {
-			p.check(false, over(path, readOps...)...)
-			p.check(false, over(path, writeOps...)...)
+			p.Check(false, over(path, readOps...)...)
+			p.Check(false, over(path, writeOps...)...)
 		}
-		p.check(false, act{"process-exec", "/usr/bin/security"}, act{"file-write-unlink", "/Users/alice/.ssh"})
+		p.Check(false, act{"process-exec", "/usr/bin/security"}, act{"file-write-unlink", "/Users/alice/.ssh"})
 	}
 }
 
@@ -207,4 +217,22 @@ func FuzzPaths(f *testing.F) {
 		}
 		load(t, p)
 	})
+}
+
+// The evaluator itself must tell the modes apart.
+func TestEvaluator(t *testing.T) {
+	for text, want := range map[string][3]bool{
+		`(allow file-read* (subpath "/a")) (deny file-read-data (subpath "/a")) (allow file-read* (literal "/a/b"))`: {true, false, false},
+		`(allow file-read-data (subpath "/a")) (deny file-read* (subpath "/a"))`:                                     {false, true, true},
+		`(deny file-read-data (literal "/a/b")) (allow file-read-data)`:                                              {true, true, false},
+		`(allow file-read* (subpath "/a"))`:                                                                          {true, true, true},
+		`(allow file-write* (subpath "/a"))`:                                                                         {false, false, false},
+	} {
+		p := load(t, &seatbelt.Profile{Text: "(version 1)\n(deny default)\n" + text})
+		for m := range seatbelttest.Modes {
+			if got := p.Allowed(m, act{"file-read-data", "/a/b"}); got != want[m] {
+				t.Errorf("%s, %s: %v", m, text, got)
+			}
+		}
+	}
 }

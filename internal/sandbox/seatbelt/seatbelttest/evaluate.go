@@ -1,4 +1,8 @@
-package seatbelt_test
+// Package seatbelttest is for tests. It reads a Seatbelt profile and decides by
+// it, and shares nothing with what writes one. Nobody has said exactly how
+// Seatbelt decides, so it does it in three ways: a protected act must be denied,
+// and a needed one allowed, in all of them.
+package seatbelttest
 
 import (
 	"regexp"
@@ -8,21 +12,17 @@ import (
 	"keyhole/internal/sandbox/seatbelt"
 )
 
-// What follows reads a profile and decides by it, and shares nothing with what
-// writes one. Nobody has said exactly how Seatbelt decides, so it does it in
-// three ways; a protected act must be denied, and a needed one allowed, in all.
-
-// mode is one way in which rules may be weighed.
-type mode uint8
+// Mode is one way in which rules may be weighed.
+type Mode uint8
 
 const (
-	lastMatch  mode = iota // the last rule that matches
-	exactFirst             // a rule for the very operation beats one for its wildcard, whatever the order
-	filtersToo             // and a rule without a filter never beats one with a filter
-	modes
+	LastMatch  Mode = iota // the last rule that matches
+	ExactFirst             // a rule for the very operation beats one for its wildcard, whatever the order
+	FiltersToo             // and a rule without a filter never beats one with a filter
+	Modes
 )
 
-func (m mode) String() string { return [...]string{"last match", "exact first", "filters too"}[m] }
+func (m Mode) String() string { return [...]string{"last match", "exact first", "filters too"}[m] }
 
 // sexp is a list or an atom.
 type sexp struct {
@@ -31,7 +31,7 @@ type sexp struct {
 	list   []sexp
 }
 
-func parse(t *testing.T, text string) []sexp {
+func parse(t testing.TB, text string) []sexp {
 	t.Helper()
 	for i := range len(text) {
 		if c := text[i]; c != '\n' && (c < ' ' || c > '~') {
@@ -48,7 +48,7 @@ func parse(t *testing.T, text string) []sexp {
 	return all
 }
 
-func one(t *testing.T, s string) (sexp, string) {
+func one(t testing.TB, s string) (sexp, string) {
 	t.Helper()
 	switch {
 	case strings.HasPrefix(s, "("):
@@ -89,16 +89,17 @@ type rule struct {
 	filters []sexp
 }
 
-// policy is a profile as a kernel would hold it.
-type policy struct {
-	t      *testing.T
+// Policy is a profile as a kernel would hold it.
+type Policy struct {
+	t      testing.TB
 	rules  []rule
 	params map[string]string
 }
 
-func load(t *testing.T, p *seatbelt.Profile) *policy {
+// Load reads a profile, and fails the test over one that is not of this form.
+func Load(t testing.TB, p *seatbelt.Profile) *Policy {
 	t.Helper()
-	pol := &policy{t: t, params: map[string]string{}}
+	pol := &Policy{t: t, params: map[string]string{}}
 	for _, d := range p.Params {
 		if _, twice := pol.params[d.Key]; twice {
 			t.Errorf("the parameter %s is there twice", d.Key)
@@ -135,13 +136,11 @@ func load(t *testing.T, p *seatbelt.Profile) *policy {
 	return pol
 }
 
-// act is what is tried.
-type act struct {
-	op   string
-	what string // a path, a service, a name
-}
+// Act is what is tried: an operation, and a path, a service or a name.
+type Act [2]string
 
-func (p *policy) allowed(m mode, a act) bool {
+// Allowed decides in one mode.
+func (p *Policy) Allowed(m Mode, a Act) bool {
 	best, found := rule{}, -1
 	for i, r := range p.rules {
 		op := p.matches(r, a)
@@ -149,10 +148,10 @@ func (p *policy) allowed(m mode, a act) bool {
 			continue
 		}
 		weight := 0
-		if m >= exactFirst {
+		if m >= ExactFirst {
 			weight += op << 24 // the more exact name first
 		}
-		if m >= filtersToo && len(r.filters) > 0 {
+		if m >= FiltersToo && len(r.filters) > 0 {
 			weight += 1 << 20
 		}
 		if weight += i; weight >= found {
@@ -164,14 +163,14 @@ func (p *policy) allowed(m mode, a act) bool {
 
 // matches is 0 when the rule is not about the act, else how exactly it names the
 // operation: 1 for default, 2 for a wildcard, 3 for itself.
-func (p *policy) matches(r rule, a act) int {
+func (p *Policy) matches(r rule, a Act) int {
 	exact := 0
 	for _, op := range r.ops {
 		base, wild := strings.CutSuffix(op, "*")
 		switch {
-		case op == a.op:
+		case op == a[0]:
 			exact = max(exact, 3)
-		case wild && strings.HasPrefix(a.op, base):
+		case wild && strings.HasPrefix(a[0], base):
 			exact = max(exact, 2)
 		case op == "default":
 			exact = max(exact, 1)
@@ -188,7 +187,7 @@ func (p *policy) matches(r rule, a act) int {
 	return 0
 }
 
-func (p *policy) filter(f sexp, a act) bool {
+func (p *Policy) filter(f sexp, a Act) bool {
 	kind := f.list[0].atom
 	if kind == "require-all" {
 		for _, sub := range f.list[1:] {
@@ -201,21 +200,21 @@ func (p *policy) filter(f sexp, a act) bool {
 	value := p.value(f.list[1])
 	switch kind {
 	case "literal":
-		return strings.EqualFold(a.what, value)
+		return strings.EqualFold(a[1], value)
 	case "subpath":
-		return strings.EqualFold(a.what, value) || len(a.what) > len(value) && strings.EqualFold(a.what[:len(value)+1], value+"/")
+		return strings.EqualFold(a[1], value) || len(a[1]) > len(value) && strings.EqualFold(a[1][:len(value)+1], value+"/")
 	case "regex":
-		return regexp.MustCompile(value).MatchString(a.what)
+		return regexp.MustCompile(value).MatchString(a[1])
 	case "global-name", "sysctl-name", "ipc-posix-name", "iokit-user-client-class":
-		return a.what == value
+		return a[1] == value
 	case "sysctl-name-prefix", "ipc-posix-name-prefix":
-		return strings.HasPrefix(a.what, value)
+		return strings.HasPrefix(a[1], value)
 	case "target":
-		return a.what == value
+		return a[1] == value
 	case "remote", "local":
 		return p.address(f, a)
 	case "extension", "ioctl-command":
-		return false // no act of ours has one
+		return false // no Act of ours has one
 	default:
 		p.t.Fatalf("a filter nobody knows: %s", kind)
 		return false
@@ -223,8 +222,8 @@ func (p *policy) filter(f sexp, a act) bool {
 }
 
 // address matches "ip HOST:PORT"; paths are Unix sockets and no addresses.
-func (p *policy) address(f sexp, a act) bool {
-	host, ok := strings.CutPrefix(a.what, "ip ")
+func (p *Policy) address(f sexp, a Act) bool {
+	host, ok := strings.CutPrefix(a[1], "ip ")
 	if !ok || f.list[1].atom != "ip" {
 		return false
 	}
@@ -238,7 +237,7 @@ func (p *policy) address(f sexp, a act) bool {
 	return host == pattern
 }
 
-func (p *policy) value(e sexp) string {
+func (p *Policy) value(e sexp) string {
 	if len(e.list) == 2 && e.list[0].atom == "param" {
 		v, ok := p.params[e.list[1].atom]
 		if !ok {
@@ -249,45 +248,29 @@ func (p *policy) value(e sexp) string {
 	return e.atom
 }
 
-func (p *policy) check(want bool, acts ...act) {
+// Check fails the test when an act is decided otherwise in one of the modes.
+func (p *Policy) Check(want bool, acts ...Act) {
 	p.t.Helper()
 	for _, a := range acts {
-		for m := range modes {
-			if got := p.allowed(m, a); got != want {
-				p.t.Errorf("%s: %s %s: allowed is %v", m, a.op, a.what, got)
+		for m := range Modes {
+			if got := p.Allowed(m, a); got != want {
+				p.t.Errorf("%s: %s %s: allowed is %v", m, a[0], a[1], got)
 			}
 		}
 	}
 }
 
-// over tries several operations on one thing.
-func over(what string, ops ...string) (all []act) {
+// Over tries several operations on one thing.
+func Over(what string, ops ...string) (all []Act) {
 	for _, op := range ops {
-		all = append(all, act{op, what})
+		all = append(all, Act{op, what})
 	}
 	return all
 }
 
+// The operations that reading and writing come down to.
 var (
-	readOps  = []string{"file-read-data", "file-read-metadata", "file-read-xattr", "file-map-executable"}
-	writeOps = []string{"file-write-data", "file-write-create", "file-write-unlink", "file-write-mode", "file-write-owner",
+	ReadOps  = []string{"file-read-data", "file-read-metadata", "file-read-xattr", "file-map-executable"}
+	WriteOps = []string{"file-write-data", "file-write-create", "file-write-unlink", "file-write-mode", "file-write-owner",
 		"file-write-flags", "file-write-times", "file-write-xattr", "file-link"}
 )
-
-// The evaluator itself must tell the modes apart.
-func TestEvaluator(t *testing.T) {
-	for text, want := range map[string][3]bool{
-		`(allow file-read* (subpath "/a")) (deny file-read-data (subpath "/a")) (allow file-read* (literal "/a/b"))`: {true, false, false},
-		`(allow file-read-data (subpath "/a")) (deny file-read* (subpath "/a"))`:                                     {false, true, true},
-		`(deny file-read-data (literal "/a/b")) (allow file-read-data)`:                                              {true, true, false},
-		`(allow file-read* (subpath "/a"))`:                                                                          {true, true, true},
-		`(allow file-write* (subpath "/a"))`:                                                                         {false, false, false},
-	} {
-		p := load(t, &seatbelt.Profile{Text: "(version 1)\n(deny default)\n" + text})
-		for m := range modes {
-			if got := p.allowed(m, act{"file-read-data", "/a/b"}); got != want[m] {
-				t.Errorf("%s, %s: %v", m, text, got)
-			}
-		}
-	}
-}

@@ -1,0 +1,45 @@
+package session
+
+import (
+	"fmt"
+	"path/filepath"
+
+	"keyhole/internal/profile"
+	"keyhole/internal/sandbox"
+)
+
+// mac is what a sandbox of macOS is told besides.
+func (r *run) mac() sandbox.Mac {
+	cfg := &r.cfg
+	m := sandbox.Mac{
+		Tag: "keyhole-" + r.id, Home: cfg.Vars.Home, Tmp: r.dir.tmp, Run: r.dir.runtime(),
+		Shims: r.shims.bin, Mach: cfg.Profile.Mach,
+	}
+	if r.shims.start != "" {
+		m.ReadOnly = append(m.ReadOnly, r.shims.start)
+	}
+	// git runs and believes these, outside and for the person. Landlock cannot
+	// take a part out of what it grants; Linux names them when they have changed.
+	for _, name := range []string{"hooks", "config", "config.worktree"} {
+		m.ReadOnly = append(m.ReadOnly, filepath.Join(cfg.Vars.Workspace, ".git", name))
+	}
+	return m
+}
+
+// MacPlace is a Mac on which a run is thought of.
+type MacPlace struct {
+	Home, Tmp, Dir  string
+	UID             int
+	Session         string // the run's name
+	TTY, Executable string
+}
+
+// MacProfile is the sandbox profile that a run of p would have there.
+func MacProfile(p *profile.Profile, dirs profile.Dirs, vars profile.Vars, at MacPlace) (*sandbox.MacProfile, error) {
+	r := &run{id: at.Session, cfg: Config{Profile: p, Vars: vars, Dirs: dirs, Dir: at.Dir, UID: at.UID, Executable: at.Executable}}
+	r.dir = &runDir{id: at.Session, path: filepath.Join(dirs.Runtime, at.Session),
+		tmp: filepath.Join(at.Tmp, fmt.Sprintf("keyhole-tmp-%d", at.UID), at.Session)}
+	r.shims = shims{program: at.Executable, names: macShims(p.Shims), tools: wrapperNames(p)}
+	r.shims.place(r.dir)
+	return sandbox.ProfileForMac(r.spec("", nil), at.TTY, sandbox.ResolveForMac)
+}

@@ -78,6 +78,7 @@ func (l *later) versions() map[string]version {
 			look(name)
 			continue
 		}
+		look(folder) // what is no folder is told by its own name
 		for _, in := range namesIn(filepath.Join(l.workspace, folder)) {
 			look(folder + "/" + in)
 		}
@@ -86,8 +87,9 @@ func (l *later) versions() map[string]version {
 }
 
 // namesIn lists a folder as far as it is looked at; none when it cannot be read.
+// A pipe in its place must not hold us up, nor a link lead us elsewhere.
 func namesIn(folder string) []string {
-	f, err := os.Open(folder)
+	f, err := os.OpenFile(folder, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil
 	}

@@ -1,10 +1,12 @@
 package session
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -56,6 +58,17 @@ func TestLaterIsReported(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, ": conftest.py"},
+		{"a link in a folder's place", func(t *testing.T, ws string) {
+			if err := errors.Join(os.RemoveAll(ws+"/.git/hooks"), os.Mkdir(ws+"/theirs", 0o700), os.Symlink(ws+"/theirs", ws+"/.git/hooks")); err != nil {
+				t.Fatal(err)
+			}
+			put(t, ws+"/theirs/pre-commit", "evil")
+		}, ": .git/hooks"},
+		{"a pipe in a folder's place", func(t *testing.T, ws string) {
+			if err := syscall.Mkfifo(ws+"/.husky", 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}, ": .husky"},
 		{"keyhole itself", func(t *testing.T, ws string) { put(t, ws+"/bin/keyhole", "evil") }, ": bin/keyhole"},
 		{"two", func(t *testing.T, ws string) { put(t, ws+"/.mcp.json", "x"); put(t, ws+"/Makefile", "evil") }, ": .mcp.json, Makefile"},
 		{"a name that would change the screen", func(t *testing.T, ws string) { put(t, ws+"/.git/hooks/\x1b]0;x\x07", "x") }, `\x1b]0;x\a`},

@@ -3,12 +3,15 @@ package sandbox_test
 import (
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"keyhole/internal/sandbox"
+	"keyhole/redteam/act"
 )
 
 func sh(script string) sandbox.Helper {
@@ -96,4 +99,66 @@ func TestHelperEndsWithTheRun(t *testing.T) {
 	if !strings.HasPrefix(got, `"" 0 running /bin/sh: the program was ended by a signal`) {
 		t.Errorf("got %s", got)
 	}
+}
+
+// What a helper listens on, or a daemon it has left behind, is not the command's
+// own: it cannot be reached from inside.
+func TestHelperIsOutOfReach(t *testing.T) {
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	acts := "env " + act.Environment + "=1 " + exe
+	for name, script := range map[string]string{
+		"helper": "exec " + acts, "daemon": "cat >$FILE; setsid " + acts + " <$FILE >/dev/null 2>&1 & wait",
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir, err := os.MkdirTemp("", "kh")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer os.RemoveAll(dir)
+			port := filepath.Join(dir, "port")
+			h := sh(script)
+			h.Env = []string{"PATH=/usr/bin:/bin", "FILE=" + filepath.Join(dir, "file")}
+			h.Stdin = []byte("listen " + port + "\n")
+			var inside []byte
+			outside := make(chan error, 1)
+			go func() {
+				var text []byte
+				for end := time.Now().Add(20 * time.Second); len(text) == 0 && time.Now().Before(end); {
+					text, _ = os.ReadFile(port) // not there yet
+				}
+				c, err := net.Dial("tcp", "127.0.0.1:"+strings.TrimSpace(string(text)))
+				if err == nil {
+					err = c.Close()
+				}
+				outside <- err
+			}()
+			inside = besideHelper(t, h, port, acts)
+			if err := <-outside; err != nil {
+				t.Errorf("outside it answers %v: nothing is shown", err)
+			}
+			if string(inside) != "EACCES\nok\n" {
+				t.Errorf("inside: %q", inside)
+			}
+		})
+	}
+}
+
+// besideHelper has a command connect to a helper's port, and then to its own.
+func besideHelper(t *testing.T, h sandbox.Helper, port, acts string) []byte {
+	t.Helper()
+	s, dir := stageScene(t)
+	s.Spec.Grants = append(s.Spec.Grants, sandbox.Grant{Path: filepath.Dir(port), Access: sandbox.Read})
+	s.shell("i=0; until [ -s " + port + " ] || [ $i = 2000 ]; do sleep 0.01; i=$((i+1)); done; printf 'tcp 127.0.0.1:%s\\nowntcp\\n' $(cat " + port + ") | " + acts + " >answer")
+	s.Helper, s.Seconds = &h, 20
+	if out, err := supervised(t, &s).CombinedOutput(); err != nil && !strings.Contains(string(out), "running /bin/sh") {
+		t.Fatalf("%v: %s", err, out)
+	}
+	b, err := os.ReadFile(filepath.Join(dir, "ws", "answer"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -35,6 +36,23 @@ func inetActs() map[string]act {
 				err = c.Close()
 			}
 			return "", errors.Join(err, l.Close())
+		},
+		"listen": func(a []string) (string, error) { // writes the port to a file, and stays
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				return "", err
+			}
+			_, port, err := net.SplitHostPort(l.Addr().String())
+			if err == nil {
+				err = os.WriteFile(a[0], []byte(port+"\n"), 0o600)
+			}
+			for err == nil {
+				var c net.Conn
+				if c, err = l.Accept(); err == nil {
+					err = c.Close()
+				}
+			}
+			return "", err
 		},
 		"udpsend": func(a []string) (string, error) { // without a connect
 			to, err := net.ResolveUDPAddr("udp", a[0])

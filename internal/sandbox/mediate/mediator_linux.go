@@ -224,9 +224,11 @@ func (m *Mediator) refuse(n *notification, target string, errno syscall.Errno) s
 	return errno
 }
 
-// descendants lists the sandbox's processes.
+// descendants lists the sandbox's processes. What a helper of the supervisor
+// listens on is not the sandbox's: a program that asks the person may well do so
+// by a page on this machine, at which a yes can be given.
 func (m *Mediator) descendants() []proctree.Process {
-	l, err := proctree.Below(m.root)
+	l, err := proctree.Confined(m.root)
 	if err != nil {
 		return nil
 	}

@@ -5,8 +5,9 @@ package proctree
 
 // Process is one process, told from a later one with the same id by Start.
 type Process struct {
-	PID    int
-	Parent int
-	State  byte // as in /proc/PID/stat
-	Start  uint64
+	PID     int
+	Parent  int
+	Session int
+	State   byte // as in /proc/PID/stat
+	Start   uint64
 }

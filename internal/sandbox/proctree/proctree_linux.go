@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -13,6 +14,31 @@ import (
 
 // Below lists the descendants of root, zombies left out.
 func Below(root int) ([]Process, error) {
+	return below(root, func(Process) bool { return true })
+}
+
+// Confined is Below without the supervisor's own programs: a helper, which leads
+// a session of its own, with all that comes of it, and whatever has no filter,
+// as a daemon that a helper has left behind.
+func Confined(root int) ([]Process, error) {
+	filtered := map[int]bool{}
+	found, err := below(root, func(p Process) bool {
+		filtered[p.PID] = hasFilter(p.PID)
+		return filtered[p.PID] || p.Parent != root || p.Session != p.PID
+	})
+	return slices.DeleteFunc(found, func(p Process) bool { return !filtered[p.PID] }), err
+}
+
+// hasFilter tells whether a process is under a filter, and can gain no rights.
+func hasFilter(pid int) bool {
+	var buf [4096]byte
+	n, err := readFile("/proc/"+strconv.Itoa(pid)+"/status", buf[:])
+	return err == nil && bytes.Contains(buf[:n], []byte("\nSeccomp:\t2\n")) && bytes.Contains(buf[:n], []byte("\nNoNewPrivs:\t1\n"))
+}
+
+// below lists the descendants of root, without those that want refuses and what
+// is below them.
+func below(root int, want func(Process) bool) ([]Process, error) {
 	all, err := list()
 	if err != nil {
 		return nil, err
@@ -28,6 +54,9 @@ func Below(root int) ([]Process, error) {
 		delete(children, queue[0])
 		queue = queue[1:]
 		for _, p := range next {
+			if !want(p) {
+				continue
+			}
 			queue = append(queue, p.PID)
 			if p.State != 'Z' && p.State != 'X' {
 				found = append(found, p)
@@ -71,17 +100,18 @@ func Of(pid int) (Process, error) {
 	if end < 0 {
 		return Process{}, fmt.Errorf("process %d: malformed stat", pid)
 	}
-	// From the state on: state, ppid, 17 more, start time.
+	// From the state on: state, ppid, process group, session, 15 more, start time.
 	f := bytes.Fields(buf[end+1 : n])
 	if len(f) < 20 || len(f[0]) != 1 {
 		return Process{}, fmt.Errorf("process %d: malformed stat", pid)
 	}
 	parent, err1 := strconv.Atoi(string(f[1]))
-	start, err2 := strconv.ParseUint(string(f[19]), 10, 64)
-	if err := errors.Join(err1, err2); err != nil {
+	session, err2 := strconv.Atoi(string(f[3]))
+	start, err3 := strconv.ParseUint(string(f[19]), 10, 64)
+	if err := errors.Join(err1, err2, err3); err != nil {
 		return Process{}, err
 	}
-	return Process{PID: pid, Parent: parent, State: f[0][0], Start: start}, nil
+	return Process{PID: pid, Parent: parent, Session: session, State: f[0][0], Start: start}, nil
 }
 
 func readFile(path string, buf []byte) (int, error) {

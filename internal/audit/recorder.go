@@ -53,6 +53,14 @@ type fold struct {
 	err     error         // of the first; set before written is closed
 	repeat  Record        // what the count is written as
 	count   int           // not yet written; guarded by Recorder.mu
+	again   int           // how many came after the first; guarded by Recorder.mu
+	denied  bool
+	name    string // of the item, if denied
+}
+
+func (f *fold) add() {
+	f.count++
+	f.again++
 }
 
 // NewRecorder starts a run's records. now is time.Now unless a test says
@@ -93,7 +101,7 @@ func (r *Recorder) Record(e Entry) error {
 		r.pause(wait)
 		return r.write(e)
 	}
-	f = &fold{written: make(chan struct{})}
+	f = &fold{written: make(chan struct{}), denied: e.Kind == Denied}
 	r.folds[key] = f
 	r.mu.Unlock()
 	return r.first(key, f, e)
@@ -121,7 +129,7 @@ func (r *Recorder) Repeat(e Entry) bool {
 	if f.err != nil {
 		return false
 	}
-	f.count++
+	f.add()
 	r.armLocked()
 	return true
 }
@@ -187,6 +195,9 @@ func (r *Recorder) first(key [sha256.Size]byte, f *fold, e Entry) error {
 		r.mu.Unlock()
 	}
 	f.repeat = repeatOf(record, seq)
+	if f.denied {
+		f.name = limit(record.Item.Name(), maxShort)
+	}
 	close(f.written)
 	return f.err
 }
@@ -228,7 +239,7 @@ func (r *Recorder) again(f *fold) error {
 	if r.closed {
 		return errRecorderClosed
 	}
-	f.count++
+	f.add()
 	r.armLocked()
 	return nil
 }

@@ -3,6 +3,7 @@ package audit_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"syscall"
 	"testing"
@@ -289,5 +290,25 @@ func TestConcurrentRepeats(t *testing.T) {
 	}
 	if len(got) != 6 || total != 1600 {
 		t.Errorf("%d records for %d, want 6 for 1600", len(got), total)
+	}
+}
+
+func TestDenied(t *testing.T) {
+	r := recorder(&memory{})
+	record(t, r, entry(audit.Allowed, "a"))
+	record(t, r, entry(audit.Denied, "b"))
+	for range 3 {
+		record(t, r, entry(audit.Denied, "c"))
+	}
+	if !r.Repeat(entry(audit.Denied, "c")) {
+		t.Error("not a repeat")
+	}
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	got := r.Denied()
+	want := []audit.DeniedItem{{Operation: "read", Name: "b (ann)", Rule: "p.jsonc:7", Count: 1}, {Operation: "read", Name: "c (ann)", Rule: "p.jsonc:7", Count: 4}}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
 	}
 }

@@ -22,6 +22,9 @@ func (b *Broker) denialText(req policy.Request, d policy.Decision) string {
 		return t.String()
 	case d.Rule != nil && d.Rule.Effect == policy.Deny:
 		t.WriteString("denied by " + secret.Printable(d.RuleName()))
+		if value, ok := remedy(req.Item); ok {
+			t.WriteString("; outside, keyhole why credential --run " + b.cfg.Session + " " + strings.Replace(value, ",", " ", 1) + " --operation " + req.Operation.String() + " says more")
+		}
 		return t.String()
 	}
 	t.WriteString("not granted by profile " + secret.Printable(b.cfg.ProfileName))
@@ -31,6 +34,8 @@ func (b *Broker) denialText(req policy.Request, d policy.Decision) string {
 			flag = "--read"
 		}
 		t.WriteString("; keyhole run " + flag + " '" + value + "' would grant it")
+	} else {
+		t.WriteString("; outside, 'keyhole log show --denied --session " + b.cfg.Session + "' shows its name for a rule of yours")
 	}
 	return t.String()
 }

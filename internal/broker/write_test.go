@@ -130,7 +130,7 @@ func TestDelete(t *testing.T) {
 	it, seen := g.mem.Add("s", "1", "service", "s"), g.mem.Add("seen", "2", "service", "seen", "account", "a b")
 	err := g.Delete(t.Context(), shim, seen.Ref)
 	g.is(err, broker.ErrDenied)
-	if want := `keyhole: deleting "seen" is not granted by profile test`; err == nil || err.Error() != want {
+	if want := `keyhole: deleting "seen" is not granted by profile test; outside, 'keyhole log show --denied --session s' shows its name for a rule of yours`; err == nil || err.Error() != want {
 		t.Errorf("the person is told %v", err)
 	}
 	g.ok(g.Delete(t.Context(), shim, it.Ref))

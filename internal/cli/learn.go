@@ -70,7 +70,7 @@ func learnCommand(ctx context.Context, env *Env, f *learnFlags, argv []string) e
 	if err != nil {
 		return err
 	}
-	cfg.Learn = &session.Learned{}
+	cfg.Learn, cfg.Summary = &session.Learned{}, false // what is proposed says it
 	res, err := session.Run(ctx, cfg)
 	if err != nil {
 		return runFailure(err)

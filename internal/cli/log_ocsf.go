@@ -59,7 +59,7 @@ func ocsfEvent(r audit.Record) ocsf {
 		"unmapped":     ocsf{"kind": string(r.Kind), "rule": r.Rule, "target": r.Target, "of": r.Of},
 	}
 	if i := r.Item; i != nil {
-		e["resources"] = []ocsf{{"type": i.Class, "name": itemText(i), "group": ocsf{"name": i.Store}, "data": i}}
+		e["resources"] = []ocsf{{"type": i.Class, "name": i.Name(), "group": ocsf{"name": i.Store}, "data": i}}
 	}
 	return clean(e).(ocsf)
 }

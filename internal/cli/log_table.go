@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -34,8 +33,12 @@ func newLogPrinter(env *Env, asJSON bool) *logPrinter {
 // wantsColour tells whether standard output is a terminal of somebody who did
 // not opt out.
 func wantsColour(env *Env) bool {
-	f, ok := env.Stdout.(*os.File)
-	return ok && env.Getenv("NO_COLOR") == "" && env.Getenv("TERM") != "dumb" && term.IsTerminal(int(f.Fd()))
+	return env.Getenv("NO_COLOR") == "" && env.Getenv("TERM") != "dumb" && isTerminal(env.Stdout)
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 // damaged reports a line that is no record, without showing what it holds.
@@ -82,7 +85,7 @@ func (p *logPrinter) writeRecord(b *bytes.Buffer, r audit.Record) {
 	}
 	writeRow(b, []string{
 		r.Time.Local().Format(time.DateTime), r.Session, string(r.Kind),
-		r.Operation, itemText(r.Item), r.Rule, whoText(r),
+		r.Operation, r.Item.Name(), r.Rule, whoText(r),
 	})
 	if mark {
 		b.Truncate(b.Len() - 1)
@@ -99,25 +102,6 @@ func writeRow(b *bytes.Buffer, cells []string) {
 		row.WriteString(strings.Repeat(" ", max(0, c.width-utf8.RuneCountInString(cell))+2))
 	}
 	b.WriteString(strings.TrimRight(row.String(), " ") + "\n")
-}
-
-// itemText names the item as everything else does, by its service or server and
-// its account.
-func itemText(i *audit.Item) string {
-	if i == nil {
-		return ""
-	}
-	attrs := maps.Clone(i.Attributes)
-	if attrs == nil {
-		attrs = make(map[string]string)
-	}
-	if i.Service != nil {
-		attrs["service"] = *i.Service
-	}
-	if i.Account != nil {
-		attrs["account"] = *i.Account
-	}
-	return secret.Ref{Attributes: attrs}.String()
 }
 
 func whoText(r audit.Record) string {

@@ -94,7 +94,7 @@ func (f *runFlags) register(c *cobra.Command) {
 	fl.StringVar(&f.identity, "identity", "", "age identity `file` that opens the sealed file")
 	fl.StringVar(&f.approve, "approve-command", "", "`program` of yours that answers questions: facts as JSON on its standard input, exit status 0 for yes, 1 for no")
 	fl.BoolVar(&f.noDialog, "no-dialog", false, "ask no questions by a dialog on the desktop")
-	fl.BoolVarP(&f.quiet, "quiet", "q", false, "print no notices of keyhole's own")
+	fl.BoolVarP(&f.quiet, "quiet", "q", false, "print no notices of keyhole's own, and no summary of what was denied")
 }
 
 func runCommand(ctx context.Context, env *Env, f *runFlags, argv []string) error {
@@ -182,6 +182,7 @@ func (f *runFlags) config(env *Env, argv []string) (session.Config, error) {
 		}
 	}
 	if !f.quiet {
+		cfg.Summary = isTerminal(env.Stderr)
 		cfg.Notice = func(line string) { fmt.Fprintln(env.Stderr, "keyhole: "+line) }
 	}
 	return cfg, nil

@@ -57,6 +57,9 @@ type Config struct {
 	UID    int
 	Log    *slog.Logger // what clients must not see; nil: discarded
 	Notice func(string) // one line for the person, before the command starts or after it has ended; nil: none
+
+	// Summary has what was refused told at the end, through Notice.
+	Summary bool
 }
 
 // StoreConfig says which store serves a run.
@@ -104,6 +107,7 @@ type run struct {
 	desk     *approval.Desk      // nil when no rule asks
 	sockets  []*net.UnixListener // bus and wire, in this order
 	answers  []*endpoint
+	refused  refusals
 }
 
 // Run does one whole run. The error is keyhole's own failure (or a
@@ -280,6 +284,7 @@ func (r *run) serve(ctx context.Context) (Result, error) {
 	if line := r.later.report(); line != "" {
 		r.cfg.Notice(line)
 	}
+	r.summarise()
 	return Result{Code: status.Code}, nil
 }
 

@@ -113,6 +113,9 @@ func (r *run) spec(path string, env []string) *sandbox.Spec {
 	}
 	s.Endpoints = []string{filepath.Base(bus), filepath.Base(r.dir.wire())}
 	s.Mac = r.mac()
+	if cfg.Summary {
+		s.OnDenied = r.refused.hear
+	}
 	if cfg.Learn != nil {
 		s.Observe, s.OnDenied = true, cfg.Learn.denied
 	}

@@ -80,7 +80,7 @@ func Explain(r *wire.Reply) string {
 func explain(r *wire.Reply) string {
 	switch r.Code {
 	case wire.NotFound:
-		return "nothing that is granted matches"
+		return "nothing that is granted matches; outside, 'keyhole log show --denied' shows what was asked for, and 'keyhole run --read service=NAME,account=NAME' grants it"
 	case wire.Exists:
 		return "there is such an item already"
 	case wire.Denied:

@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -55,6 +56,11 @@ func (s status) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
 // the exit code.
 func Run(ctx context.Context, env *Env, args []string) int {
 	root := newRoot(env)
+	if len(args) > 0 && strings.HasPrefix(args[0], cobra.ShellCompRequestCmd) { // a start pays for none of it
+		if err := addCompletions(env, root); err != nil {
+			return report(env, fail("", "internal error: %w", err))
+		}
+	}
 	root.SetArgs(args)
 	root.SetIn(env.Stdin)
 	root.SetOut(env.Stdout)

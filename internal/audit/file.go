@@ -198,7 +198,8 @@ func (f *file) lockCurrent() error {
 		if err != nil {
 			return errors.Join(err, flock(f.File, syscall.LOCK_UN))
 		}
-		if err := f.File.Close(); err != nil { // and so its lock
+		// Some of it may have had time until now. Closing gives up the lock.
+		if err := errors.Join(datasync(f.File), f.File.Close()); err != nil {
 			return errors.Join(err, next.Close())
 		}
 		f.File, f.newborn, f.at, f.size = next, empty, link{}, 0

@@ -1,10 +1,26 @@
 package audit
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"sync"
+	"time"
+)
+
+// syncWithin is how long a record on whose strength nothing is done may be
+// written and not yet on disk. A power cut can take it; the end of a run, however
+// it comes, cannot.
+const syncWithin = 50 * time.Millisecond
+
+// urgency is when a record has to be on disk.
+type urgency uint8
+
+const (
+	atOnce   urgency = iota // before add returns
+	soon                    // within syncWithin
+	whenever                // with the next one that has to
 )
 
 // disk is the file as a Log uses it.
@@ -26,16 +42,18 @@ type Log struct {
 
 	// commitMu is held by the one goroutine that writes: it takes along all
 	// that is queued, so that records made at the same time share one sync. It
-	// guards file, dead, each pending's outcome and each Recorder's seq.
+	// guards file, dead, syncing, each pending's outcome and each Recorder's seq.
 	commitMu sync.Mutex
 	file     disk
 	dead     error
+	syncing  *time.Timer // nil unless something written has to be on disk soon
 }
 
 // pending is what one caller wants written, and what became of it.
 type pending struct {
 	recorder *Recorder
 	records  []Record
+	when     urgency
 	done     bool
 	first    int64 // sequence number of the first record
 	err      error
@@ -65,16 +83,20 @@ func alsoClosing(f io.Closer) string {
 func (l *Log) Close() error {
 	l.commitMu.Lock()
 	defer l.commitMu.Unlock()
+	var err error
+	if l.syncing != nil && l.dead == nil {
+		err = l.syncLocked()
+	}
 	if l.dead == nil {
 		l.dead = fmt.Errorf("audit log: %w", os.ErrClosed)
 	}
-	return l.file.Close()
+	return errors.Join(err, l.file.Close())
 }
 
-// add writes records and returns once they are on disk, with the sequence
-// number of the first.
-func (l *Log) add(r *Recorder, records ...Record) (int64, error) {
-	p := &pending{recorder: r, records: records}
+// add writes records and returns once they are as safe as when says, with the
+// sequence number of the first.
+func (l *Log) add(r *Recorder, when urgency, records ...Record) (int64, error) {
+	p := &pending{recorder: r, records: records, when: when}
 	l.queueMu.Lock()
 	l.queue = append(l.queue, p)
 	l.queueMu.Unlock()
@@ -103,33 +125,52 @@ func (l *Log) commitLocked(batch []*pending) {
 		for r, seq := range before {
 			r.seq = seq
 		}
-	} else if decides(batch) {
-		if err = l.file.sync(); err != nil {
-			// A later sync may succeed without having written these pages, so
-			// this file cannot be believed again.
-			err = fmt.Errorf("syncing audit log: %w", err)
-			l.dead = err
-		}
+	} else {
+		err = l.settleLocked(batch)
 	}
 	for _, p := range batch {
 		p.done, p.err = true, err
 	}
 }
 
-// decides tells whether something may be released on the strength of a batch.
-// The begin, the end and the counts of a run are written as well, but nothing
-// waits for the disk: what a power cut takes of them released nothing.
-func decides(batch []*pending) bool {
+// settleLocked brings a batch that is written to disk, now or later.
+func (l *Log) settleLocked(batch []*pending) error {
+	first := whenever
 	for _, p := range batch {
-		for _, r := range p.records {
-			switch r.Kind {
-			case Start, End, Repeats:
-			default:
-				return true
-			}
-		}
+		first = min(first, p.when)
 	}
-	return false
+	switch {
+	case first == atOnce:
+		return l.syncLocked()
+	case first == soon && l.syncing == nil:
+		l.syncing = time.AfterFunc(syncWithin, l.catchUp)
+	}
+	return nil
+}
+
+// syncLocked syncs all that was written. After a sync that failed a later one may
+// succeed without having written these pages, so this file cannot be believed
+// again.
+func (l *Log) syncLocked() error {
+	if l.syncing != nil {
+		l.syncing.Stop()
+		l.syncing = nil
+	}
+	if err := l.file.sync(); err != nil {
+		l.dead = fmt.Errorf("syncing audit log: %w", err)
+		return l.dead
+	}
+	return nil
+}
+
+// catchUp syncs what had to be on disk soon. If that fails, nothing can be
+// recorded any more, and so nothing released.
+func (l *Log) catchUp() {
+	l.commitMu.Lock()
+	defer l.commitMu.Unlock()
+	if l.syncing != nil && l.dead == nil {
+		_ = l.syncLocked() // kept in dead
+	}
 }
 
 func (l *Log) encodeLocked(batch []*pending, before map[*Recorder]int64) ([][]byte, error) {

@@ -4,10 +4,14 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"keyhole/internal/audit"
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
+	"time"
+
+	"keyhole/internal/audit"
+	"keyhole/internal/policy"
 )
 
 // memory is a disk whose faults can be switched on.
@@ -122,18 +126,84 @@ func TestGroupCommit(t *testing.T) {
 	}
 }
 
-// What decides nothing does not wait for the disk, and goes there with the next
-// record that does.
+// What something is done on the strength of is on disk at once, what else is
+// decided soon, and what only follows others with the next record that has to.
 func TestWhatIsSynced(t *testing.T) {
-	tests := map[audit.Kind]int{
-		audit.Start: 0, audit.End: 0,
-		audit.Allowed: 1, audit.Denied: 1, audit.Failed: 1, audit.Asked: 1, audit.Answered: 1,
+	of := func(kind audit.Kind, op policy.Operation) audit.Entry {
+		e := entry(kind, "a")
+		e.Request.Operation = op
+		return e
 	}
-	for kind, want := range tests {
+	for _, c := range []struct {
+		entry     audit.Entry
+		now, soon int
+	}{
+		{of(audit.Start, policy.Read), 0, 0},
+		{of(audit.End, policy.Read), 0, 0},
+		{of(audit.Allowed, policy.Read), 1, 1},
+		{of(audit.Allowed, policy.Create), 1, 1},
+		{of(audit.Asked, policy.Read), 1, 1},
+		{of(audit.Answered, policy.Read), 1, 1},
+		{of(audit.Allowed, policy.List), 0, 1},
+		{of(audit.Allowed, policy.Status), 0, 1},
+		{of(audit.Denied, policy.Read), 0, 1},
+		{of(audit.Failed, policy.Delete), 0, 1},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			m := &memory{}
+			l := audit.NewTestLog(m.disk())
+			what := fmt.Sprint(c.entry.Kind, " ", c.entry.Request.Operation)
+			record(t, l.NewRecorder("s", nil), c.entry)
+			if m.synced() != c.now || len(m.records(t)) != 1 {
+				t.Errorf("%s: %d syncs, want %d", what, m.synced(), c.now)
+			}
+			pass(50 * time.Millisecond)
+			if m.synced() != c.soon {
+				t.Errorf("%s: %d syncs after a moment, want %d", what, m.synced(), c.soon)
+			}
+			if err := l.Close(); err != nil || m.synced() != c.soon {
+				t.Errorf("%s: %d syncs at the end, want %d; %v", what, m.synced(), c.soon, err)
+			}
+		})
+	}
+}
+
+// Records that have a moment go to disk together with the next one that has not,
+// and at the end of the log.
+func TestOneSyncForSeveral(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		m := &memory{}
-		record(t, audit.NewTestLog(m.disk()).NewRecorder("s", nil), entry(kind, "a"))
-		if m.synced() != want || len(m.records(t)) != 1 {
-			t.Errorf("%s: %d syncs, want %d", kind, m.synced(), want)
+		l := audit.NewTestLog(m.disk())
+		r := l.NewRecorder("s", nil)
+		record(t, r, entry(audit.Denied, "a"))
+		record(t, r, entry(audit.Denied, "b"))
+		record(t, r, entry(audit.Allowed, "c"))
+		pass(time.Second)
+		if m.synced() != 1 {
+			t.Errorf("%d syncs, want 1", m.synced())
 		}
-	}
+		record(t, r, entry(audit.Denied, "d"))
+		if err := l.Close(); err != nil || m.synced() != 2 {
+			t.Errorf("%d syncs at the end, want 2; %v", m.synced(), err)
+		}
+		pass(time.Second)
+		if m.synced() != 2 {
+			t.Errorf("%d syncs of a closed log", m.synced()-2)
+		}
+	})
+}
+
+// A sync that fails later stops what comes after it, like one that is waited for.
+func TestSyncFailsLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &memory{}
+		r := recorder(m)
+		m.set(nil, syscall.EIO)
+		record(t, r, entry(audit.Denied, "a"))
+		pass(time.Second)
+		m.set(nil, nil)
+		if err := r.Record(entry(audit.Allowed, "b")); !errors.Is(err, syscall.EIO) {
+			t.Errorf("recorded after a failed sync: %v", err)
+		}
+	})
 }

@@ -27,8 +27,8 @@ const (
 var errRecorderClosed = errors.New("recording after the end of the run")
 
 // Recorder writes one run's records to a Log, and folds repeats: the first of
-// equal item, operation, rule and kind is written and synced before Record
-// returns; later ones are counted, and the count is written every 10 s and at
+// equal item, operation, rule and kind is written before Record returns, and
+// synced as well if something is done on its strength; later ones are counted, and the count is written every 10 s and at
 // Close.
 type Recorder struct {
 	log     *Log
@@ -72,8 +72,8 @@ func (l *Log) NewRecorder(session string, now func() time.Time) *Recorder {
 	return &Recorder{log: l, session: session, now: now, folds: make(map[[sha256.Size]byte]*fold), ended: make(chan struct{})}
 }
 
-// Record writes e and returns once it is on disk (start and end of a run: once
-// it is written). An error means that nothing may be released.
+// Record writes e and returns once it is on disk (what releases nothing: once it
+// is written). An error means that nothing may be released.
 func (r *Recorder) Record(e Entry) error {
 	switch e.Kind {
 	case Start, End, Repeats, Break:
@@ -145,6 +145,20 @@ func releases(e Entry) bool {
 	}
 }
 
+// urgencyOf says when a record of e has to be on disk. The begin, the end and the
+// counts of a run only follow others; what a power cut takes of them released
+// nothing.
+func urgencyOf(e Entry) urgency {
+	switch e.Kind {
+	case Start, End, Repeats:
+		return whenever
+	}
+	if releases(e) {
+		return atOnce
+	}
+	return soon
+}
+
 // turnLocked hands out the next place in the line and says how far off it is.
 func (r *Recorder) turnLocked() time.Duration {
 	now := r.now()
@@ -170,7 +184,7 @@ func (r *Recorder) write(e Entry) error {
 	if r.isClosed() {
 		return errRecorderClosed
 	}
-	_, err := r.log.add(r, newRecord(e, r.session, r.now()))
+	_, err := r.log.add(r, urgencyOf(e), newRecord(e, r.session, r.now()))
 	return err
 }
 
@@ -187,7 +201,7 @@ func (r *Recorder) first(key [sha256.Size]byte, f *fold, e Entry) error {
 	record := newRecord(e, r.session, r.now())
 	f.err = errRecorderClosed
 	if !r.isClosed() {
-		seq, f.err = r.log.add(r, record)
+		seq, f.err = r.log.add(r, urgencyOf(e), record)
 	}
 	if f.err != nil {
 		r.mu.Lock()
@@ -270,7 +284,7 @@ func (r *Recorder) flush() error {
 	if len(records) == 0 {
 		return nil
 	}
-	_, err := r.log.add(r, records...)
+	_, err := r.log.add(r, whenever, records...)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.broken = err

@@ -97,6 +97,9 @@ func (f *file) setAside(size int64) error {
 // in its place, so that at every moment one of the two is there. The lock is
 // held over both.
 func (f *file) replace(aside string, first []byte, at link) error {
+	if err := datasync(f.File); err != nil { // some of it may have had time until now
+		return fmt.Errorf("syncing audit log: %w", err)
+	}
 	dir := filepath.Dir(f.path)
 	next, err := newFile(dir, first)
 	if err != nil {

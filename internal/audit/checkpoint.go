@@ -1,8 +1,10 @@
 package audit
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -63,8 +65,17 @@ func ParseCheckpoint(text string, key note.Verifier) (Checkpoint, error) {
 	c.Root, errs[1] = tlog.ParseHash(lines[2])
 	c.Time, errs[2] = time.Parse(time.RFC3339, lines[3])
 	// What parses must be what was written, so that nothing has two readings.
-	if err := errors.Join(errs[:]...); err != nil || c.Size < 0 || c.Log != key.Name() || c.body() != n.Text {
+	if err := errors.Join(errs[:]...); err != nil || c.Size < 0 || c.Log != key.Name() || c.body() != n.Text || !canonical(n.Sigs) {
 		return Checkpoint{}, errors.New("it is not a checkpoint of this kind of log")
 	}
 	return c, nil
+}
+
+// canonical tells whether the signatures are spelt in the one way they are
+// written in: the last letter of base64 has bits that nobody reads.
+func canonical(sigs []note.Signature) bool {
+	return !slices.ContainsFunc(sigs, func(s note.Signature) bool {
+		_, err := base64.StdEncoding.Strict().DecodeString(s.Base64)
+		return err != nil
+	})
 }

@@ -158,6 +158,8 @@ func actOn(op policy.Operation) string {
 		return "change this item"
 	case policy.Delete:
 		return "delete this item"
+	case policy.Open:
+		return "open addresses of this site"
 	default:
 		return "read this item"
 	}

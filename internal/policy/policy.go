@@ -43,9 +43,10 @@ const (
 	Update                      // change an item; never creates
 	Delete                      // remove an item
 	Status                      // learn whether the store is locked
+	Open                        // open an address in the browser of the person; no rule is about it
 )
 
-// Operations lists every operation, in the order of the constants.
+// Operations lists every operation on items, in the order of the constants.
 func Operations() []Operation { return []Operation{Read, List, Create, Update, Delete, Status} }
 
 // String returns the word a profile uses.
@@ -63,6 +64,8 @@ func (o Operation) String() string {
 		return "delete"
 	case Status:
 		return "status"
+	case Open:
+		return "open"
 	default:
 		return "operation(" + fmt.Sprint(uint8(o)) + ")"
 	}

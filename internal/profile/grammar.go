@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -19,6 +20,7 @@ type document struct {
 	extends     []text
 	shims       []text
 	wrappers    []wrapper
+	openURLs    struct{ allow, ask []text }
 	access      []access
 	filesystem  struct{ read, write, deny, files, folders []text }
 	network     struct {
@@ -66,6 +68,7 @@ func (d *document) grammar() object {
 		{"credential_access", objects[access]{&d.access, (*access).grammar}, false, "Rules about keychain and keyring items. What no rule allows does not exist for the command."},
 		{"shims", list{&d.shims, false, kind{words: ShimNames()}}, false, "Programs of keyhole's own that come first in the command's PATH and reach, under the names tools know, the items that are granted."},
 		{"wrappers", named[wrapper]{&d.wrappers, (*wrapper).key, badWrapper, (*wrapper).grammar}, false, "Tools that use a secret which the command may not have, by the name the command calls them."},
+		{"open_urls", section{object{fields: d.openFields()}}, false, "Web addresses the command may have opened in your browser, outside: for logins."},
 		{"filesystem", section{object{fields: d.filesystemFields()}}, false, "Files and directories the command may open."},
 		{"network", section{object{fields: d.networkFields()}}, false, "What the command may connect to."},
 		{"environment", section{object{fields: d.environmentFields()}}, false, "Variables the command gets besides the harmless ones that always pass."},
@@ -85,6 +88,13 @@ func badMach(s string) string {
 		return s + " is a way to secrets, or out of the sandbox, and cannot be granted"
 	}
 	return ""
+}
+
+func (d *document) openFields() []field {
+	return []field{
+		{"allow", list{&d.openURLs.allow, false, kind{check: badHost, name: "host"}}, false, "Hosts of which any http or https address is opened without a question. Whatever is in the address goes there."},
+		{"ask", list{&d.openURLs.ask, false, kind{check: badAskHost, name: "host or `*`"}}, false, "Hosts of which an address is opened after your yes; `*` is every host."},
+	}
 }
 
 func (d *document) filesystemFields() []field {
@@ -217,6 +227,21 @@ func badName(s string) string {
 		return "a name is lower-case letters, digits, \".\", \"_\" and \"-\", and starts with a letter or digit"
 	}
 	return ""
+}
+
+func badHost(s string) string {
+	u, err := url.Parse("https://" + s + "/")
+	if err != nil || u.Host != s || s != strings.ToLower(s) || u.Hostname() == "" || strings.ContainsAny(s, "*%@") {
+		return "not the lower-case name of a host"
+	}
+	return ""
+}
+
+func badAskHost(s string) string {
+	if s == "*" {
+		return ""
+	}
+	return badHost(s)
 }
 
 func badAttribute(s string) string {

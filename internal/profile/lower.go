@@ -26,6 +26,16 @@ func (d *document) addTo(p *Profile) {
 		}
 	}
 	d.addWrappers(p)
+	for _, add := range []struct {
+		to   *[]string
+		from []text
+	}{{&p.OpenURLs.Allow, d.openURLs.allow}, {&p.OpenURLs.Ask, d.openURLs.ask}} {
+		for _, t := range add.from {
+			if !slices.Contains(*add.to, t.value) {
+				*add.to = append(*add.to, t.value)
+			}
+		}
+	}
 	p.Filesystem.Read = d.addPaths(p.Filesystem.Read, d.filesystem.read)
 	p.Filesystem.Write = d.addPaths(p.Filesystem.Write, d.filesystem.write)
 	for _, made := range []struct {

@@ -25,6 +25,13 @@ func merge(docs []*document) *Profile {
 	p.Filesystem.CreateFiles = slices.DeleteFunc(p.Filesystem.CreateFiles, denied)
 	p.Filesystem.CreateFolders = slices.DeleteFunc(p.Filesystem.CreateFolders, denied)
 	p.Network.UnixSockets = slices.DeleteFunc(p.Network.UnixSockets, denied)
+	if len(p.OpenURLs.Allow)+len(p.OpenURLs.Ask) > 0 {
+		for _, name := range []string{OpenShim, "open"} {
+			if !slices.Contains(p.Shims, name) {
+				p.Shims = append(p.Shims, name)
+			}
+		}
+	}
 	for i := range p.Wrappers {
 		p.Wrappers[i].Read = slices.DeleteFunc(p.Wrappers[i].Read, denied)
 	}

@@ -19,6 +19,7 @@ type Profile struct {
 	Rules       []policy.Rule
 	Shims       []string // names of ShimNames, each once
 	Wrappers    []Wrapper
+	OpenURLs    OpenURLs
 	Filesystem  Filesystem
 	Network     Network
 	Environment Environment
@@ -29,6 +30,13 @@ type Profile struct {
 	Files []string
 
 	origins map[originKey]policy.Source // of values that have no Source
+}
+
+// OpenURLs says which web addresses the command may have opened in the person's
+// browser: hosts, with ":" and a port where it is not the usual one.
+type OpenURLs struct {
+	Allow []string
+	Ask   []string // "*" is every host
 }
 
 // Path is one path of a profile, absolute and clean. A path that does not exist

@@ -33,6 +33,7 @@ func Reference() []byte {
 		a.matchFields())
 	table("`credential_access`: writing", "", a.writeFields())
 	table("`wrappers`", "Each entry names a tool.", w.grammar().fields)
+	table("`open_urls`", "", d.openFields())
 	table("`filesystem`", "", d.filesystemFields())
 	table("`network`", "", d.networkFields())
 	table("`environment`", "", d.environmentFields())

@@ -9,6 +9,7 @@ import (
 const (
 	GitShim    = "git-credential-keyhole"
 	DockerShim = "docker-credential-keyhole"
+	OpenShim   = "xdg-open"
 )
 
 // shim is a program of keyhole's own that a run can put in front of the system's.
@@ -22,6 +23,8 @@ func shims() []shim {
 		{"security", []string{"/usr/bin/security"}},
 		{GitShim, nil},
 		{DockerShim, nil},
+		{OpenShim, nil},
+		{"open", []string{"/usr/bin/open"}},
 		{"keyhole", nil},
 	}
 }

@@ -38,6 +38,7 @@ func (p *Profile) document() *document {
 	d.environment.pass = texts(e.Pass)
 	d.environment.set = entries(e.Set)
 	d.environment.credentials = credentialTexts(e.Credentials)
+	d.openURLs.allow, d.openURLs.ask = texts(p.OpenURLs.Allow), texts(p.OpenURLs.Ask)
 	d.wrappers = wrapperTexts(p.Wrappers)
 	return d
 }

@@ -38,6 +38,7 @@ const servedFolder = "in"
 func Serve(ctx context.Context, cfg Config, dir, at string, ready func(Served) error) (err error) {
 	cfg.Argv = []string{"serve"}
 	r := newRunOf(cfg)
+	r.serves = true
 	defer r.close()
 	mount := filepath.Join(dir, servedFolder)
 	if at == "" {
@@ -50,7 +51,8 @@ func Serve(ctx context.Context, cfg Config, dir, at string, ready func(Served) e
 	for _, what := range []struct {
 		n    int
 		name string
-	}{{len(cfg.Profile.Wrappers), "wrappers"}, {len(cfg.Profile.Environment.Credentials), "environment.credentials"}} {
+	}{{len(cfg.Profile.Wrappers), "wrappers"}, {len(cfg.Profile.Environment.Credentials), "environment.credentials"},
+		{len(cfg.Profile.OpenURLs.Allow) + len(cfg.Profile.OpenURLs.Ask), "open_urls"}} {
 		if what.n > 0 {
 			r.cfg.Notice(what.name + " of the profile are not served: only a run of keyhole's own can keep them from others")
 		}

@@ -104,6 +104,7 @@ type run struct {
 	wrapped  map[string]*wrapped // by the name the command calls them
 	passed   map[string]string   // the environment without what is keyhole's own or a value
 	running  chan *sandbox.Process
+	serves   bool                // somebody else's sandbox, see Serve
 	desk     *approval.Desk      // nil when no rule asks
 	sockets  []*net.UnixListener // bus and wire, in this order
 	answers  []*endpoint
@@ -344,7 +345,7 @@ func (r *run) listenAs(ctx context.Context, sockets []*net.UnixListener, peer in
 	if err != nil {
 		return err
 	}
-	shims, err := shimserver.New(shimserver.Config{Broker: r.broker, Session: r.id, PeerPID: peer, Tools: r.tools(), Log: r.cfg.Log})
+	shims, err := shimserver.New(shimserver.Config{Broker: r.broker, Session: r.id, PeerPID: peer, Tools: r.tools(), Open: r.opens(), Log: r.cfg.Log})
 	if err != nil {
 		return err
 	}

@@ -94,6 +94,9 @@ func (s *shims) setTools(vars map[string]string) {
 	if s.has(profile.GitShim) {
 		setGit(vars, filepath.Join(s.bin, profile.GitShim))
 	}
+	if s.has(profile.OpenShim) {
+		vars["BROWSER"] = filepath.Join(s.bin, profile.OpenShim)
+	}
 	if s.has(profile.DockerShim) {
 		vars["DOCKER_CONFIG"] = filepath.Join(vars["XDG_RUNTIME_DIR"], "docker")
 	}

@@ -14,6 +14,7 @@ import (
 	"keyhole/internal/shim/attempt"
 	"keyhole/internal/shim/dockercredential"
 	"keyhole/internal/shim/gitcredential"
+	"keyhole/internal/shim/opener"
 	"keyhole/internal/shim/security"
 	"keyhole/internal/shim/tool"
 )
@@ -26,7 +27,7 @@ type Streams struct {
 
 // Links are the names of the shims that a run can link to this program.
 func Links() []string {
-	return []string{"security", "git-credential-keyhole", "docker-credential-keyhole"}
+	return []string{"security", "git-credential-keyhole", "docker-credential-keyhole", "xdg-open", "open"}
 }
 
 // Linked tells whether a program called by this name is to be a shim.
@@ -45,6 +46,8 @@ func Run(s Streams, args []string) int {
 		return gitcredential.Run(env, args[1:])
 	case "docker-credential-keyhole":
 		return dockercredential.Run(env, args[1:])
+	case "xdg-open", "open":
+		return opener.Run(env, args[1:])
 	case "attempt":
 		return attempt.Run(s.In, s.Out, s.Err, args[1:])
 	case "security":

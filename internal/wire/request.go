@@ -35,6 +35,8 @@ func EncodeRequest(r *Request) ([]byte, error) {
 		e.text(r.Tool)
 		e.names(r.Args)
 		e.text(r.Dir)
+	case Open:
+		e.text(r.Address)
 	}
 	return e.finish(MaxRequest)
 }
@@ -63,6 +65,8 @@ func DecodeRequest(frame []byte) (*Request, error) {
 		r.Match = d.match()
 	case Run:
 		r.Tool, r.Args, r.Dir = d.text(), d.names(MaxArgs), d.text()
+	case Open:
+		r.Address = d.text()
 	default:
 		d.fail("operation %d", r.Op)
 	}
@@ -90,7 +94,7 @@ func orEmpty(v *secret.Value) *secret.Value {
 func (r *Request) fits() bool {
 	return r.Match.fits() && fitText(deref(r.Label)) && fitText(r.ContentType) &&
 		fitAttributes(r.Attributes) && fitNames(r.Unique, MaxNames) &&
-		fitText(r.Tool) && fitNames(r.Args, MaxArgs) && fitText(r.Dir) && (r.Value == nil || r.Value.Len() <= MaxRequest)
+		fitText(r.Tool) && fitNames(r.Args, MaxArgs) && fitText(r.Dir) && fitText(r.Address) && (r.Value == nil || r.Value.Len() <= MaxRequest)
 }
 
 func (m *Match) fits() bool {
@@ -120,7 +124,7 @@ func fitAttributes(m map[string]string) bool {
 // size is at least the number of bytes of the body.
 func (r *Request) size() int {
 	n := 64 + len(deref(r.Label)) + len(r.ContentType) + sizeAttributes(r.Attributes) + sizeNames(r.Unique) +
-		len(r.Tool) + len(r.Dir) + sizeNames(r.Args) + len(deref(r.Match.Label)) + sizeAttributes(r.Match.Attributes) + sizeNames(r.Match.Order)
+		len(r.Tool) + len(r.Dir) + len(r.Address) + sizeNames(r.Args) + len(deref(r.Match.Label)) + sizeAttributes(r.Match.Attributes) + sizeNames(r.Match.Order)
 	if r.Value != nil {
 		n += r.Value.Len()
 	}

@@ -44,6 +44,7 @@ const (
 	Update               // change the first item that matches; never creates
 	Delete               // remove the first item that matches
 	Run                  // run a wrapped tool; after an OK chunks follow
+	Open                 // open an address outside, in the person's browser
 )
 
 // Match says which items are meant.
@@ -82,6 +83,8 @@ type Request struct {
 	Tool string
 	Args []string
 	Dir  string
+
+	Address string // Open
 }
 
 // Code is how a request went. The zero Code is a failure without a name.

@@ -43,6 +43,7 @@ func requests() map[string]*wire.Request {
 		"delete":       {Op: wire.Delete, Match: match},
 		"run":          {Op: wire.Run, Tool: "gh", Args: []string{"pr", "", "\x00\xff"}, Dir: "/w"},
 		"run bare":     {Op: wire.Run},
+		"open":         {Op: wire.Open, Address: "https://host/"},
 	}
 }
 

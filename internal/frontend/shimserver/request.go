@@ -29,6 +29,8 @@ func (s *Server) do(ctx context.Context, who policy.Principal, r *wire.Request) 
 		reply, err = s.change(ctx, who, r, s.update)
 	case wire.Delete:
 		reply, err = s.change(ctx, who, r, s.remove)
+	case wire.Open:
+		reply, err = s.open(ctx, who, r)
 	default:
 		return &wire.Reply{Code: wire.Malformed}
 	}
@@ -51,6 +53,13 @@ func (s *Server) status(ctx context.Context, who policy.Principal) (*wire.Reply,
 	return &wire.Reply{State: &wire.State{
 		Locked: st.Locked, Missing: st.Missing, LockAfter: st.LockAfter, LockOnSleep: st.LockOnSleep,
 	}}, nil
+}
+
+func (s *Server) open(ctx context.Context, who policy.Principal, r *wire.Request) (*wire.Reply, error) {
+	if s.cfg.Open == nil {
+		return nil, &Refusal{"keyhole: no address is opened here"}
+	}
+	return &wire.Reply{}, s.cfg.Open(ctx, who, r.Address)
 }
 
 // list returns what matches and is visible, in order, and at least one item.

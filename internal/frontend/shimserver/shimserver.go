@@ -49,6 +49,7 @@ type Config struct {
 	// itself, which connects on behalf of the confined command.
 	PeerPID int
 	Tools   Tools        // nil: there are no wrapped tools
+	Open    Opener       // nil: no address is opened
 	Log     *slog.Logger // details that shims must not see; nil: none
 }
 

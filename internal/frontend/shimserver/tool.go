@@ -25,6 +25,9 @@ type Launch func(ctx context.Context, in io.Reader, out, errs io.Writer) (int, e
 // Tools decides on a call, and records. What it returns runs the tool.
 type Tools func(ctx context.Context, who policy.Principal, call Call) (Launch, error)
 
+// Opener decides on opening an address outside, records, and opens it.
+type Opener func(ctx context.Context, who policy.Principal, address string) error
+
 // Refusal is a call that is not granted; Text is one line for the person.
 type Refusal struct{ Text string }
 

@@ -27,7 +27,7 @@ type Wrapper struct {
 // and with none that is never allowed. A flag before the subcommand is no
 // beginning.
 func (w *Wrapper) Allows(args []string) bool {
-	return slices.ContainsFunc(w.Allow, func(a []string) bool { return begins(args, a) }) && !w.never(args)
+	return slices.ContainsFunc(w.Allow, func(a []string) bool { return begins(args, a) }) && !w.never(args) && !gives(w.tool(), args)
 }
 
 func begins(args, with []string) bool {
@@ -80,6 +80,62 @@ func neverAllowed(tool string) []string {
 		return []string{"login", "run", "exec", "build", "buildx", "compose", "config"}
 	case "doctl", "heroku", "flyctl", "fly", "vercel", "netlify":
 		return []string{"auth", "auth:token", "config", "tokens", "plugins"}
+	}
+	return nil
+}
+
+// gives tells whether an argument after an allowed beginning has the tool show
+// its environment, in which the secret is, or send the secret to a server of the
+// command's choice.
+func gives(tool string, args []string) bool {
+	for i, arg := range args {
+		if tool == "gh" {
+			// The expressions of --jq can read the environment, and print a
+			// value taken apart.
+			if e := strings.ToLower(jqOf(args[i:])); strings.Contains(e, "env") {
+				return true
+			}
+		}
+		name, _, _ := strings.Cut(arg, "=")
+		if slices.Contains(neverFlags(tool), name) {
+			return true
+		}
+	}
+	return false
+}
+
+// jqOf is the expression that the first argument gives or announces: --jq X,
+// --jq=X, -q X, -qX, and behind other letters.
+func jqOf(args []string) string {
+	rest := ""
+	switch a := args[0]; {
+	case a == "--jq":
+	case strings.HasPrefix(a, "--jq="):
+		return a[len("--jq="):]
+	case strings.HasPrefix(a, "--"), !strings.HasPrefix(a, "-"), !strings.Contains(a, "q"):
+		return ""
+	default:
+		_, rest, _ = strings.Cut(a, "q")
+	}
+	if rest == "" && len(args) > 1 {
+		return args[1]
+	}
+	return rest
+}
+
+// neverFlags name another server, or have a tool print what it sends.
+func neverFlags(tool string) []string {
+	switch tool {
+	case "glab":
+		return []string{"--hostname"}
+	case "doctl":
+		return []string{"--api-url", "-u", "--trace"}
+	case "vercel":
+		return []string{"--api", "--debug", "-d"}
+	case "kubectl":
+		return []string{"--server", "-s", "--kubeconfig", "--insecure-skip-tls-verify", "-v", "--v"}
+	case "gcloud":
+		return []string{"--log-http", "--flags-file"}
 	}
 	return nil
 }

@@ -34,6 +34,26 @@ func TestWrapperAllows(t *testing.T) {
 			t.Errorf("%q: %v", c.args, got)
 		}
 	}
+	for _, c := range []struct {
+		args []string
+		want bool
+	}{
+		{[]string{"--json", "number", "--jq", ".[].number"}, true}, {[]string{"-q", ".[].number"}, true},
+		{[]string{"--label", "env"}, true}, {[]string{"--search", "$ENV"}, true},
+		{[]string{"--jq", "$ENV.GH_TOKEN | explode"}, false}, {[]string{"--jq=env|tojson|explode"}, false},
+		{[]string{"-q", "[env[]]|@base32"}, false}, {[]string{"-q$ENV"}, false}, {[]string{"-wq", "env"}, false},
+		{[]string{"-wqenv"}, false}, {[]string{"--jq", ". as $x | $ENV"}, false},
+	} {
+		if got := w.Allows(append([]string{"pr", "list"}, c.args...)); got != c.want {
+			t.Errorf("%q: %v", c.args, got)
+		}
+	}
+	k := profile.Wrapper{Name: "kubectl", Allow: [][]string{{"get"}}}
+	for args, want := range map[string]bool{"get pods -n x": true, "get pods --server https://evil.example": false, "get pods --server=https://evil.example": false, "get pods -s x": false} {
+		if got := k.Allows(strings.Fields(args)); got != want {
+			t.Errorf("kubectl %s: %v", args, got)
+		}
+	}
 	// By hand, past the parser: what prints the token stays shut.
 	w.Allow = [][]string{{"auth"}}
 	if w.Allows([]string{"auth", "token"}) {

@@ -21,6 +21,7 @@ type call struct {
 	in    decoder  // the arguments, validated
 	out   encoder  // the reply's body
 	after []func() // run when the reply has been written
+	large bool     // holds a token of the server's bulk
 }
 
 // handle answers one message. An error ends the connection.
@@ -34,7 +35,7 @@ func (c *conn) handle(m *message) error {
 		return c.srv.bucket.Take(c.ctx)
 	}
 	k := &call{c: c, srv: c.srv, m: m}
-	defer func() { clear(k.out.b) }()
+	defer k.done()
 	reply, err := k.reply()
 	if err != nil {
 		return err
@@ -48,6 +49,29 @@ func (c *conn) handle(m *message) error {
 		f()
 	}
 	return nil
+}
+
+// done is the end of a call, answered or not.
+func (k *call) done() {
+	clear(k.out.b)
+	if k.large {
+		<-k.srv.bulk
+	}
+}
+
+// room waits for its turn before a reply grows large: clients that ask for all
+// they may have and then do not read would make us hold it for each of them.
+func (k *call) room(ctx context.Context) error {
+	if k.large || len(k.out.b) < bulkReply {
+		return nil
+	}
+	select {
+	case k.srv.bulk <- struct{}{}:
+		k.large = true
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // reply does what is called and makes the answer to it. An error ends the

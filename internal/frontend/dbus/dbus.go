@@ -12,6 +12,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 
 	"keyhole/internal/broker"
 	"keyhole/internal/socket"
@@ -37,6 +38,8 @@ type Server struct {
 	methods methodTable
 	names   *nameTable
 	bucket  *socket.Bucket
+	bulk    chan struct{} // one token for each large reply
+	prompts atomic.Int64  // that are not finished
 
 	mu    sync.Mutex // guards conns and last
 	conns map[*conn]struct{}
@@ -64,6 +67,7 @@ func New(cfg Config) (*Server, error) {
 		methods: newMethodTable(),
 		names:   newNameTable(),
 		bucket:  socket.NewBucket(requestsPerSecond, requestBurst),
+		bulk:    make(chan struct{}, bulkAtOnce),
 		conns:   make(map[*conn]struct{}),
 		last:    1, // :1.1 is the service itself
 	}, nil

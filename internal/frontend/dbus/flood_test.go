@@ -1,6 +1,9 @@
 package dbus
 
 import (
+	"encoding/binary"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -77,4 +80,67 @@ func TestTooManyRequests(t *testing.T) {
 	if time.Since(begun) > 10*time.Second {
 		t.Error("one client waits for all that another has sent")
 	}
+}
+
+// TestDeafForLargeReplies has many clients ask for megabytes and read nothing:
+// only so many are made at a time, others are served, and their turn comes.
+func TestDeafForLargeReplies(t *testing.T) {
+	e := start(t, func(s *Server) { s.times.write = 100 * time.Millisecond })
+	for i := range 8 {
+		e.store.mem.Add("L", strings.Repeat("v", 256<<10), "service", "mine", "username", fmt.Sprint(i))
+	}
+	ask := func(c *client) []byte {
+		s := c.plain()
+		paths, _ := c.search("service", "mine")
+		return c.frame(serviceName, rootPath, ifaceService, "GetSecrets", "aoo", func(e *encoder) { e.strings(paths); e.str(s) })
+	}
+	for range 2 * bulkAtOnce {
+		c := e.dial(t)
+		c.write(ask(c))
+	}
+	eventually(t, "large replies", func() bool { return len(e.srv.bulk) == bulkAtOnce })
+	c := e.dial(t)
+	c.plain()
+	c.write(ask(c))
+	var head [fixedHeader]byte
+	if err := c.in.full(head[:]); err != nil {
+		t.Fatal(err)
+	}
+	if n := binary.LittleEndian.Uint32(head[4:]); n < 2<<20 {
+		t.Errorf("a reply of %d bytes", n)
+	}
+	if err := c.in.full(make([]byte, 2<<20)); err != nil { // all but a rest
+		t.Error(err)
+	}
+	if err := c.nc.Close(); err != nil {
+		t.Error(err)
+	}
+	eventually(t, "the end of large replies", func() bool { return len(e.srv.bulk) == 0 })
+}
+
+// TestPromptsOfAllConnections is the limit that many connections have together.
+func TestPromptsOfAllConnections(t *testing.T) {
+	e := start(t)
+	e.store.mem.Add("L", "v", "service", "mine", "username", "u")
+	e.store.mem.SetLocked(true)
+	var all []*client
+	for range allPrompts / maxPrompts {
+		c := e.dial(t)
+		all = append(all, c)
+		for range maxPrompts {
+			if _, prompt := c.unlock(loginPath); prompt == noObject {
+				t.Fatal("no prompt")
+			}
+		}
+	}
+	c := e.dial(t)
+	again := func() *message {
+		return c.call(rootPath, ifaceService, "Unlock", "ao", func(e *encoder) { e.strings([]string{loginPath}) })
+	}
+	c.refused(again(), nameLimitsExceeded)
+	if err := all[0].nc.Close(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "places for prompts", func() bool { return e.srv.prompts.Load() == allPrompts-maxPrompts })
+	c.ok(again())
 }

@@ -105,6 +105,9 @@ func (k *call) getSecrets(ctx context.Context) error {
 			continue
 		}
 		done[path] = true
+		if err := k.room(ctx); err != nil {
+			return err
+		}
 		before := len(k.out.b)
 		k.out.align(8)
 		k.out.str(path)

@@ -6,21 +6,24 @@ import "time"
 // goes past a limit of the codec or of time is cut off; past any other it gets
 // LimitsExceeded.
 const (
-	maxConns     = 256      // connections at once
-	maxHandshake = 16 << 10 // bytes of authentication
-	maxLine      = 1 << 10  // bytes of one line of it
-	maxRejects   = 8        // mechanisms turned down
-	maxHeader    = 16 << 10 // bytes of a message's header
-	maxBody      = 1 << 20  // bytes of a message's body
-	maxReply     = 16 << 20 // bytes of a reply's body
-	maxRules     = 512      // match rules of a connection
-	maxRule      = 1 << 10  // bytes of one
-	maxSessions  = 64       // sessions of a connection
-	maxPrompts   = 16       // prompts of a connection that are not finished
-	maxPaths     = 1024     // object paths in one call
-	maxAttrs     = 128      // attributes in one call
-	maxNames     = 1 << 16  // item names remembered for all connections
-	maxQueue     = 256      // signals waiting for one connection
+	maxConns     = 256       // connections at once
+	maxHandshake = 16 << 10  // bytes of authentication
+	maxLine      = 1 << 10   // bytes of one line of it
+	maxRejects   = 8         // mechanisms turned down
+	maxHeader    = 16 << 10  // bytes of a message's header
+	maxBody      = 1 << 20   // bytes of a message's body
+	maxReply     = 16 << 20  // bytes of a reply's body
+	maxRules     = 512       // match rules of a connection
+	maxRule      = 1 << 10   // bytes of one
+	maxSessions  = 64        // sessions of a connection
+	maxPrompts   = 16        // prompts of a connection that are not finished
+	allPrompts   = 256       // of all connections: each may hold a secret of half a megabyte
+	bulkReply    = 128 << 10 // bytes of a reply past which
+	bulkAtOnce   = 8         // no more than these are made and written at a time
+	maxPaths     = 1024      // object paths in one call
+	maxAttrs     = 128       // attributes in one call
+	maxNames     = 1 << 16   // item names remembered for all connections
+	maxQueue     = 256       // signals waiting for one connection
 
 	// Requests that reach the broker, of all connections together. What they may
 	// cost the store is the broker's to limit; this bounds what they cost here.

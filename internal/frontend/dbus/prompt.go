@@ -48,7 +48,10 @@ func (k *call) openPrompt(kind resultKind, run promptRun, discard func()) (strin
 	p := &prompt{c: c, path: promptFolder + "p" + c.nextNumber(), kind: kind, run: run, discard: discard}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.prompts) >= maxPrompts {
+	if len(c.prompts) >= maxPrompts || c.srv.prompts.Add(1) > allPrompts {
+		if len(c.prompts) < maxPrompts {
+			c.srv.prompts.Add(-1)
+		}
 		if discard != nil {
 			discard()
 		}
@@ -121,6 +124,7 @@ func (p *prompt) complete(result promptResult, dismissed bool) {
 	if !open {
 		return
 	}
+	p.c.srv.prompts.Add(-1)
 	p.cancel()
 	// A store may still be reading the secret of a run that was given up: wiped
 	// now, it would store zeros.

@@ -57,7 +57,7 @@ func TestNoAnswerByTheTerminal(t *testing.T) {
 	seen.shows("^[[")
 	seen.do("kill-server")
 
-	s := d.shell([]string{"--ask", "service=ask:term,account=*"})
+	s := d.shell([]string{"--hardening=off", "--ask", "service=ask:term,account=*"})
 	s.do(`(secret-tool lookup service ask:term; echo "[$?]") >out 2>&1 & true`)
 	waitFor(t, "question", func() bool { return len(d.questions()) == 1 })
 	q := d.questions()[0].Question

@@ -311,7 +311,8 @@ func TestApproveAtATerminal(t *testing.T) {
 	keyring.Need(t, "secret-tool")
 	d := newDesk(t)
 	d.store("ask:term", "robot", "asked-value")
-	s := d.shell([]string{"--ask", "service=ask:term,account=*"})
+	// Without the hardening layer: the command could paint on this terminal.
+	s := d.shell([]string{"--hardening=off", "--ask", "service=ask:term,account=*"})
 	s.do(`(secret-tool lookup service ask:term; echo "[$?]") >out 2>&1 & true`)
 	waitFor(t, "question", func() bool { return len(d.questions()) == 1 })
 	id := d.questions()[0].Question.ID
@@ -339,6 +340,27 @@ func TestApproveAtATerminal(t *testing.T) {
 	}
 	if got := run(t, d.command(binary, "pending")); got.code != 1 || got.out != "No question is open.\n" {
 		t.Errorf("afterwards: %+v", got)
+	}
+}
+
+// In the hardening layer the command cannot reach the terminal at which the
+// person answers: no word is asked for.
+func TestApproveOfAHardenedRun(t *testing.T) {
+	keyring.Need(t, "secret-tool")
+	if layers(t)["hardened"] == nil {
+		t.Skip("no hardening layer here") // fails in CI before
+	}
+	d := newDesk(t)
+	d.store("ask:term", "robot", "asked-value")
+	s := d.shell([]string{"--hardening=require", "--ask", "service=ask:term,account=*"})
+	s.do(`(secret-tool lookup service ask:term; echo "[$?]") >out 2>&1 & true`)
+	waitFor(t, "question", func() bool { return len(d.questions()) == 1 })
+	got := run(t, d.command(binary, "approve", d.questions()[0].Question.ID))
+	if got.code != 0 || !strings.Contains(got.out, "Allowed (once)") {
+		t.Errorf("%+v", got)
+	}
+	if got := s.do("wait; cat out"); got != "asked-value[0]\n[0]" {
+		t.Errorf("after the yes: %q", got)
 	}
 }
 

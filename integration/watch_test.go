@@ -77,7 +77,7 @@ func TestWatch(t *testing.T) {
 	tm := d.terminal(binary, "watch")
 	tm.shows("keyhole watch", "0 runs, 0 questions", "Nothing has been decided yet.")
 
-	s := d.shell([]string{"--ask", "service=ask:yes,account=*", "--ask", "service=ask:no,account=*", "--read", "service=free,account=*"})
+	s := d.shell([]string{"--hardening=off", "--ask", "service=ask:yes,account=*", "--ask", "service=ask:no,account=*", "--read", "service=free,account=*"})
 	tm.shows("1 run, 0 questions", "start")
 	s.do(`(secret-tool lookup service ask:yes; echo "[$?]") >out 2>&1 & true`)
 	tm.shows("1 run, 1 question", "read ask:yes (robot)", "by secret-tool", "a allow once")

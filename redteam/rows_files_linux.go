@@ -27,8 +27,8 @@ func fileRows() []row {
 			{"device dev", "ok", "EPERM|EACCES", ""}}},
 		{id: "E88", title: "write what the user's shells and programs start with", base: stopped, hard: stopped, tries: []try{
 			{"append $home/.bashrc x", "ok", shut, fixed}, {"append $home/.gitconfig x", "ok", shut, fixed},
-			{"append $home/.local/bin/x x", "ok", shut, fixed}, {"append $home/.ssh/rc x", "ok", shut, fixed},
-			{"append $home/.ssh/authorized_keys x", "ok", shut, fixed}, {"append $home/.config/autostart/x.desktop x", "ok", shut, fixed + "|ENOENT"}}},
+			{"append $home/.local/bin/x x", "ok", shut, fixed}, {"append $home/.ssh/rc x", "ok", shut, fixed + "|ENOENT"},
+			{"append $home/.ssh/authorized_keys x", "ok", shut, fixed + "|ENOENT"}, {"append $home/.config/autostart/x.desktop x", "ok", shut, fixed + "|ENOENT"}}},
 		{id: "E89", title: "git hooks and git configuration in the workspace", base: open, hard: stopped,
 			why: "said at the end of the run where it works", tries: []try{
 				{"append .git/hooks/pre-commit x", "ok", "ok", fixed}, {"append .git/config #", "ok", "ok", fixed}}},

@@ -11,11 +11,12 @@ import (
 )
 
 // refusal is a system call that a lacking system answers with an error. With a
-// mask, only when the second argument has one of its bits.
+// mask, only when the argument arg has one of its bits.
 type refusal struct {
 	call  uint32
 	mask  uint32
 	errno unix.Errno
+	arg   uint32
 }
 
 // lackings are imitations of systems that lack something, by a filter around
@@ -24,21 +25,22 @@ var lackings = map[string][]refusal{
 	// A container under Docker's default filter: no descriptors of others, no
 	// namespaces, no mounts.
 	"docker": {
-		{unix.SYS_PIDFD_GETFD, 0, unix.EPERM}, {unix.SYS_KEYCTL, 0, unix.EPERM},
-		{unix.SYS_ADD_KEY, 0, unix.EPERM}, {unix.SYS_REQUEST_KEY, 0, unix.EPERM},
-		{unix.SYS_UNSHARE, 0, unix.EPERM}, {unix.SYS_MOUNT, 0, unix.EPERM},
-		{unix.SYS_UMOUNT2, 0, unix.EPERM}, {unix.SYS_SETNS, 0, unix.EPERM},
-		{unix.SYS_PIVOT_ROOT, 0, unix.EPERM}, {unix.SYS_BPF, 0, unix.EPERM},
-		{unix.SYS_PERF_EVENT_OPEN, 0, unix.EPERM}, {unix.SYS_OPEN_BY_HANDLE_AT, 0, unix.EPERM},
-		{unix.SYS_KCMP, 0, unix.EPERM}, {unix.SYS_IO_URING_SETUP, 0, unix.EPERM},
-		{unix.SYS_USERFAULTFD, 0, unix.EPERM},
+		{call: unix.SYS_PIDFD_GETFD, errno: unix.EPERM}, {call: unix.SYS_KEYCTL, errno: unix.EPERM},
+		{call: unix.SYS_ADD_KEY, errno: unix.EPERM}, {call: unix.SYS_REQUEST_KEY, errno: unix.EPERM},
+		{call: unix.SYS_UNSHARE, errno: unix.EPERM}, {call: unix.SYS_MOUNT, errno: unix.EPERM},
+		{call: unix.SYS_UMOUNT2, errno: unix.EPERM}, {call: unix.SYS_SETNS, errno: unix.EPERM},
+		{call: unix.SYS_PIVOT_ROOT, errno: unix.EPERM}, {call: unix.SYS_BPF, errno: unix.EPERM},
+		{call: unix.SYS_PERF_EVENT_OPEN, errno: unix.EPERM}, {call: unix.SYS_OPEN_BY_HANDLE_AT, errno: unix.EPERM},
+		{call: unix.SYS_KCMP, errno: unix.EPERM}, {call: unix.SYS_IO_URING_SETUP, errno: unix.EPERM},
+		{call: unix.SYS_USERFAULTFD, errno: unix.EPERM},
 	},
-	"podman":      {{unix.SYS_PROCESS_VM_READV, 0, unix.EPERM}, {unix.SYS_PROCESS_VM_WRITEV, 0, unix.EPERM}, {unix.SYS_KCMP, 0, unix.EPERM}},
-	"landlock":    {{unix.SYS_LANDLOCK_CREATE_RULESET, 0, unix.EOPNOTSUPP}},
-	"newkernel":   {{unix.SYS_LANDLOCK_CREATE_RULESET, 0, unix.ENOSYS}},
-	"mlock":       {{unix.SYS_MLOCK, 0, unix.ENOMEM}},
-	"listener":    {{unix.SYS_SECCOMP, unix.SECCOMP_FILTER_FLAG_NEW_LISTENER, unix.EINVAL}},
-	"secondguest": {{unix.SYS_SECCOMP, unix.SECCOMP_FILTER_FLAG_NEW_LISTENER, unix.EBUSY}},
+	"podman":      {{call: unix.SYS_PROCESS_VM_READV, errno: unix.EPERM}, {call: unix.SYS_PROCESS_VM_WRITEV, errno: unix.EPERM}, {call: unix.SYS_KCMP, errno: unix.EPERM}},
+	"landlock":    {{call: unix.SYS_LANDLOCK_CREATE_RULESET, errno: unix.EOPNOTSUPP}},
+	"newkernel":   {{call: unix.SYS_LANDLOCK_CREATE_RULESET, errno: unix.ENOSYS}},
+	"mlock":       {{call: unix.SYS_MLOCK, errno: unix.ENOMEM}},
+	"namespaces":  {{unix.SYS_CLONE, unix.CLONE_NEWUSER, unix.EPERM, 0}},
+	"listener":    {{unix.SYS_SECCOMP, unix.SECCOMP_FILTER_FLAG_NEW_LISTENER, unix.EINVAL, 1}},
+	"secondguest": {{unix.SYS_SECCOMP, unix.SECCOMP_FILTER_FLAG_NEW_LISTENER, unix.EBUSY, 1}},
 }
 
 // lacking runs a program on an imitation: lacking WHAT PROGRAM ARG...
@@ -69,7 +71,7 @@ func fatal(text string) {
 // refuse puts the filter on this thread, which then executes the program.
 func refuse(refusals []refusal) error {
 	const ret, load = unix.BPF_RET | unix.BPF_K, unix.BPF_LD | unix.BPF_W | unix.BPF_ABS
-	const number, secondArg = 0, 24
+	const number, args = 0, 16 // in struct seccomp_data
 	var code []unix.SockFilter
 	for _, r := range refusals {
 		skip := uint8(1)
@@ -79,7 +81,7 @@ func refuse(refusals []refusal) error {
 		code = append(code, unix.SockFilter{Code: load, K: number},
 			unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jf: skip, K: r.call})
 		if r.mask != 0 {
-			code = append(code, unix.SockFilter{Code: load, K: secondArg},
+			code = append(code, unix.SockFilter{Code: load, K: args + 8*r.arg},
 				unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JSET | unix.BPF_K, Jf: 1, K: r.mask})
 		}
 		code = append(code, unix.SockFilter{Code: ret, K: unix.SECCOMP_RET_ERRNO | uint32(r.errno)})

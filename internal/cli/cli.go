@@ -16,6 +16,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"keyhole/internal/session"
 )
 
 // Env is the process's surroundings, so that tests can give others.
@@ -127,7 +129,7 @@ func needHome(env *Env, c *cobra.Command) error {
 	}
 	for p := c; p != nil; p = p.Parent() {
 		switch p.Name() {
-		case "version", "man", "completion", "help", "doctor", "schema", cobra.ShellCompRequestCmd, cobra.ShellCompNoDescRequestCmd:
+		case session.WrappedCommand, "version", "man", "completion", "help", "doctor", "schema", cobra.ShellCompRequestCmd, cobra.ShellCompNoDescRequestCmd:
 			return nil
 		}
 	}

@@ -25,16 +25,18 @@ when this system cannot confine a command.`
 
 func newDemoCommand(env *Env) *cobra.Command {
 	var unconfined bool
+	var hardening string
 	c := &cobra.Command{
 		Use:   "demo",
 		Short: "Show what a sandboxed command can and cannot reach",
 		Long:  demoHelp,
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return runDemo(cmd.Context(), env, unconfined)
+			return runDemo(cmd.Context(), env, unconfined, hardening)
 		},
 	}
 	c.Flags().BoolVar(&unconfined, "unconfined", false, "show the broker alone, on a system that cannot confine; nothing is confined then")
+	c.Flags().StringVar(&hardening, "hardening", "auto", "the second layer: auto, require or off, as of 'keyhole run': `WHEN`")
 	return c
 }
 
@@ -42,17 +44,18 @@ func newDemoCommand(env *Env) *cobra.Command {
 type demo struct {
 	env        *Env
 	unconfined bool
+	hardening  string
 	dir        string
 	scene      *scene
 }
 
-func runDemo(ctx context.Context, env *Env, unconfined bool) (err error) {
+func runDemo(ctx context.Context, env *Env, unconfined bool, hardening string) (err error) {
 	dir, err := os.MkdirTemp("", "keyhole-demo-")
 	if err != nil {
 		return fail("free space in the temporary folder, or set TMPDIR", "making demo folder: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	d := &demo{env: env, unconfined: unconfined, dir: dir}
+	d := &demo{env: env, unconfined: unconfined, hardening: hardening, dir: dir}
 	fmt.Fprintf(env.Stdout, "Making a throw-away store, a profile and decoys in %s\n\n", dir)
 	if err := d.prepare(); err != nil {
 		return fail("", "preparing demo: %w", err)
@@ -157,7 +160,7 @@ func (d *demo) attemptInside(ctx context.Context, rows []demoRow) (results, erro
 	if d.unconfined {
 		return d.attemptBroker(ctx, rows)
 	}
-	cmd := exec.CommandContext(ctx, d.env.Executable, "run", "--quiet",
+	cmd := exec.CommandContext(ctx, d.env.Executable, "run", "--quiet", "--hardening="+d.hardening,
 		"-p", "demo", "--store", "sealed-file", "--read-path", d.env.Executable,
 		"--", d.env.Executable, "shim", "attempt")
 	cmd.Env = d.environ()

@@ -110,7 +110,7 @@ func printFindings(w io.Writer, all []finding, asJSON bool) error {
 
 // diagnose turns what was seen into findings. It is pure.
 func diagnose(s session.Survey) []finding {
-	all := []finding{landlockFinding(s), listenerFinding(s), yamaFinding(s), mediationFinding(s), startFinding(s)}
+	all := []finding{landlockFinding(s), listenerFinding(s), yamaFinding(s), mediationFinding(s), startFinding(s), layerFinding(s)}
 	for _, lack := range s.Sandbox.Lacks {
 		all = append(all, finding{Grade: limits, About: "kernel", Found: lack,
 			Means: "the sandbox works without it; docs/threat-model.md says what that leaves open",

@@ -99,6 +99,25 @@ func startFinding(s session.Survey) finding {
 	return f
 }
 
+func layerFinding(s session.Survey) finding {
+	f := finding{About: "layer", Grade: fine, Found: "hardened: a run has its own processes, temporary files and terminals, and hidden files"}
+	l := s.Sandbox.Layer
+	switch {
+	case l.Hardened:
+	case !s.Sandbox.Confined:
+		f.Grade, f.Found, f.Means = stops, "none", "a run needs what is named above first"
+	default:
+		f.Grade = limits
+		f.Found = "base: " + l.Why
+		f.Means = "confined; docs/threat-model.md says what a command can see and do then that it could not in the hardening layer"
+		f.Fix = l.Fix
+		if f.Fix == "" {
+			f.Fix = upgradeKernel
+		}
+	}
+	return f
+}
+
 func storeFinding(s session.Survey) finding {
 	f := finding{About: "keyring", Grade: limits}
 	switch {

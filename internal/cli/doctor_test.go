@@ -14,6 +14,7 @@ func well() session.Survey {
 	return session.Survey{
 		Sandbox: sandbox.Report{
 			Kernel: "6.18", LandlockABI: 7, Listener: true, FetchFD: true, ReadMemory: true, Yama: -1, Confined: true,
+			Layer: sandbox.Layer{Hardened: true},
 		},
 		Bus: "unix:path=/run/user/1/bus", Service: true,
 		SealedFile: "/home/x/store.age", AuditLog: "/home/x/audit/audit.jsonl", RunFolder: "/run/user/1/keyhole",
@@ -39,6 +40,10 @@ func TestDiagnose(t *testing.T) {
 		{"yama forbids", func(s *session.Survey) { s.Sandbox.Yama = 2 }, "yama", stops, "ptrace_scope 2", "sudo sysctl kernel.yama.ptrace_scope=1"},
 		{"docker", func(s *session.Survey) { s.Sandbox.FetchFD = false }, "mediation", limits, "pidfd_getfd", "SYS_PTRACE"},
 		{"podman", func(s *session.Survey) { s.Sandbox.ReadMemory = false }, "mediation", limits, "process_vm_readv", "SYS_PTRACE"},
+		{"no namespaces", func(s *session.Survey) {
+			s.Sandbox.Layer = sandbox.Layer{Why: "AppArmor says no", Fix: "sudo apparmor_parser -r /etc/apparmor.d/keyhole"}
+		}, "layer", limits, "base: AppArmor says no", "apparmor_parser"},
+		{"no namespaces, nobody knows why", func(s *session.Survey) { s.Sandbox.Layer = sandbox.Layer{Why: "odd kernel"} }, "layer", limits, "odd kernel", "linux-image"},
 		{"older kernel", func(s *session.Survey) { s.Sandbox.Lacks = []string{"no thread descriptors"} }, "kernel", limits, "no thread descriptors", "linux-image"},
 		{"locked keyring", func(s *session.Survey) { s.ServiceLocked = true }, "keyring", limits, "locked", "secret-tool search --unlock"},
 		{"odd keyring", func(s *session.Survey) { s.ServiceErr = errors.New("no default keyring") }, "keyring", limits, "no default keyring", "secret-tool store"},

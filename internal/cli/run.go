@@ -14,6 +14,7 @@ import (
 	"keyhole/internal/policy"
 	"keyhole/internal/profile"
 	"keyhole/internal/sandbox"
+	"keyhole/internal/secret"
 	"keyhole/internal/session"
 )
 
@@ -39,6 +40,7 @@ type runFlags struct {
 	storeFile string
 	identity  string
 	quiet     bool
+	hardening string
 	approve   string
 	noDialog  bool
 }
@@ -92,26 +94,44 @@ func (f *runFlags) register(c *cobra.Command) {
 	fl.StringVar(&f.store, "store", "", "the `store`: system (keychain or keyring, else the sealed file), macos-keychain, secret-service or sealed-file")
 	fl.StringVar(&f.storeFile, "store-file", "", "`path` of the sealed file (default: store.age in keyhole's data folder)")
 	fl.StringVar(&f.identity, "identity", "", "age identity `file` that opens the sealed file")
+	fl.StringVar(&f.hardening, "hardening", "auto", "the second layer, of namespaces and mounts: auto (where the system has it), require or off: `WHEN`")
 	fl.StringVar(&f.approve, "approve-command", "", "`program` of yours that answers questions: facts as JSON on its standard input, exit status 0 for yes, 1 for no")
 	fl.BoolVar(&f.noDialog, "no-dialog", false, "ask no questions by a dialog on the desktop")
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "print no notices of keyhole's own, and no summary of what was denied")
 }
 
 func runCommand(ctx context.Context, env *Env, f *runFlags, argv []string) error {
+	hardening, err := f.layer()
+	if err != nil {
+		return err
+	}
 	// The process that will be the command comes up while we find out what it
 	// may do.
-	boot := sandbox.Boot(env.streams())
+	boot := sandbox.Boot(env.streams(), hardening)
 	defer boot.Cancel()
 	cfg, err := f.config(env, argv)
 	if err != nil {
 		return err
 	}
-	cfg.Boot = boot
+	cfg.Boot, cfg.Hardening = boot, hardening
 	res, err := session.Run(ctx, cfg)
 	if err != nil {
 		return runFailure(err)
 	}
 	return exit(res.Code)
+}
+
+// layer is the layer asked for.
+func (f *runFlags) layer() (sandbox.Hardening, error) {
+	switch f.hardening {
+	case "auto":
+		return sandbox.Auto, nil
+	case "require":
+		return sandbox.Require, nil
+	case "off":
+		return sandbox.Off, nil
+	}
+	return sandbox.Off, &Failure{Code: ExitUsage, Err: fmt.Errorf("--hardening=%s: auto, require or off", secret.Printable(f.hardening))}
 }
 
 func exit(code int) error {
@@ -135,6 +155,13 @@ func runFailure(err error) error {
 	var h *session.Hinted
 	if errors.As(err, &h) {
 		f.Hint = h.Hint
+	}
+	var layer *sandbox.LayerError
+	if errors.As(err, &layer) {
+		f.Hint = layer.Fix
+		if f.Hint == "" {
+			f.Hint = "'keyhole doctor' says more; without --hardening=require the base layer is used"
+		}
 	}
 	if f.Hint == "" && errors.Is(err, sandbox.ErrUnsupported) {
 		f.Hint = "'keyhole doctor' says what is missing and how to get it"

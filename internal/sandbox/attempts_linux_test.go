@@ -342,6 +342,7 @@ func setups() map[string]func(*scene) {
 		"podman":     func(s *scene) { s.Outer = "podman" },
 		"both":       func(s *scene) { s.Outer = "both" },
 		"unkillable": func(s *scene) { s.without(noKillable) },
+		"hardened":   func(s *scene) { s.harden() },
 		"forced": func(s *scene) {
 			s.without(noKillable | noCloseRange)
 			s.Force.Mediate.NoThreadFD, s.Force.Mediate.NoWakeUp = true, true
@@ -359,6 +360,9 @@ func TestAttempts(t *testing.T) {
 					change(&w.scene)
 					if name == "forced" || name == "docker" {
 						list = without(list, name)
+					}
+					if name == "hardened" {
+						list = unseen(list)
 					}
 					w.check(t, list)
 				})

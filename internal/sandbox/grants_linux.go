@@ -19,6 +19,7 @@ type opened struct {
 	fd     int
 	name   string // canonical
 	folder bool
+	plain  bool // a folder or a regular file
 	id     identity
 }
 
@@ -35,6 +36,7 @@ func openPath(path string) (opened, error) {
 	err = unix.Fstat(fd, &st)
 	if err == nil {
 		o.folder = st.Mode&unix.S_IFMT == unix.S_IFDIR
+		o.plain = o.folder || st.Mode&unix.S_IFMT == unix.S_IFREG
 		o.id = identity{uint64(st.Dev), st.Ino}
 		o.name, err = readlink("/proc/self/fd/" + strconv.Itoa(fd))
 	}
@@ -56,9 +58,10 @@ func readlink(path string) (string, error) {
 // spot is a path as far as it exists: its canonical name, whether there is
 // anything, and what.
 type spot struct {
-	name  string
-	there bool
-	id    identity
+	name   string
+	there  bool
+	folder bool
+	id     identity
 }
 
 // guarded knows what no grant may cover: by name, and by the identity of every
@@ -129,7 +132,7 @@ func (g *guarded) look(path string) (spot, error) {
 	if st.Mode&unix.S_IFMT == unix.S_IFLNK {
 		return g.follow(path)
 	}
-	return spot{name: path, there: true, id: identity{uint64(st.Dev), st.Ino}}, nil
+	return spot{name: path, there: true, folder: st.Mode&unix.S_IFMT == unix.S_IFDIR, id: identity{uint64(st.Dev), st.Ino}}, nil
 }
 
 // follow examines a link. One that leads nowhere is taken by its own name.
@@ -158,6 +161,17 @@ func (g *guarded) covered(o opened) string {
 type plan struct {
 	rules  *landlock.Ruleset
 	policy mediate.Policy
+
+	granted []granted
+	guard   *guarded
+}
+
+// granted is a grant of something that is there.
+type granted struct {
+	opened        // closed by now
+	asked  string // as the grant has it
+	write  bool
+	bare   bool // a place to be in, with nothing to be seen there
 }
 
 // makePlan opens every path of s once; what it opened is what is granted.
@@ -178,7 +192,7 @@ func makePlan(s *Spec, abi int) (plan, error) {
 	if err != nil {
 		return p, err
 	}
-	p.rules = rules
+	p.rules, p.guard = rules, guard
 	p.policy = mediate.Policy{
 		Endpoints: endpoints, Protected: protected,
 		Outbound: s.Network.Outbound, Loopback: s.Network.Loopback,
@@ -211,6 +225,7 @@ func (p *plan) grant(g Grant, guard *guarded) error {
 		err = fmt.Errorf("it covers %s, which nothing inside may reach", name)
 	} else {
 		err = p.rules.Allow(o.fd, o.folder, g.Access == Write)
+		p.granted = append(p.granted, granted{opened: o, asked: g.Path, write: g.Access == Write})
 	}
 	if g.Access == Write && o.folder {
 		p.policy.Writable = append(p.policy.Writable, o.name)

@@ -72,7 +72,7 @@ func (r *run) launch(fds [3]uintptr, s *Spec, p plan, f forced) (pid int, err er
 
 func launchSpec(fds [3]uintptr, s *Spec, f forced) *launch.Spec {
 	l := &launch.Spec{
-		Path: s.Path, Argv: s.Argv, Env: s.Env, Dir: s.Dir,
+		Path: s.Path, Argv: s.Argv, Env: withTemp(s.Env, s.Temp), Dir: s.Dir,
 		Files:    [3]int{int(fds[0]), int(fds[1]), int(fds[2])},
 		Observed: s.Observe, Closed: s.EndpointDir, Refused: "@keyhole-" + rand.Text(), Probe: s.Probe,
 		Restarts: f.stage&stage.NoKillable != 0, NoCloseRange: f.stage&stage.NoCloseRange != 0,
@@ -109,7 +109,7 @@ func explainLaunch(err error, path string) error {
 		launch.NeededSocket: stage.NeededSocket, launch.Exec: stage.Exec,
 	}
 	if step, ok := steps[f.Step]; ok {
-		return explain(stage.Message{Step: step, Errno: uint32(f.Errno)}, path)
+		return explain(stage.Message{Step: step, Errno: uint32(f.Errno)}, path, Layer{})
 	}
 	return fmt.Errorf("preparing the command: %w", f)
 }

@@ -50,6 +50,9 @@ func inspect() Report {
 		r.Missing = append(r.Missing, "reading a child's memory (kernel.yama.ptrace_scope is "+strconv.Itoa(r.Yama)+"; 0 or 1 is needed)")
 	}
 	r.Confined = len(r.Missing) == 0
+	if r.Confined {
+		r.Layer = tryLayer()
+	}
 	return r
 }
 
@@ -85,6 +88,24 @@ func tryLaunch(abi int) error {
 	return errors.Join(err, rules.Close())
 }
 
+// tryLayer does what a run does up to its first mounts.
+func tryLayer() Layer {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return Layer{Why: err.Error()}
+	}
+	c, err := bringWalled([3]uintptr{null.Fd(), null.Fd(), null.Fd()})
+	if err == nil {
+		err = errors.Join(unix.Close(c.socket), unix.Close(c.root), c.end())
+	}
+	if err = errors.Join(err, null.Close()); err != nil {
+		return reason(err)
+	}
+	return Layer{Hardened: true}
+}
+
 // tryListener confines a throw-away child and looks at it as mediation would.
 // memory reports whether its memory can be read by file.
 func tryListener(r *Report, abi int) (memory bool, err error) {
@@ -99,7 +120,7 @@ func tryListener(r *Report, abi int) (memory bool, err error) {
 	if err != nil {
 		return false, errors.Join(err, null.Close())
 	}
-	c, err := spawn([3]uintptr{null.Fd(), null.Fd(), null.Fd()})
+	c, err := spawn([3]uintptr{null.Fd(), null.Fd(), null.Fd()}, false)
 	if err == nil {
 		memory, err = c.look(r, rules.FD())
 		err = errors.Join(err, unix.Close(c.socket), c.end())
@@ -122,7 +143,7 @@ func (c child) look(r *Report, ruleset int) (memory bool, err error) {
 		if m.Step == stage.Filter {
 			return false, errors.New(listenerWhy(errno))
 		}
-		return false, explain(m, "")
+		return false, explain(m, "", Layer{})
 	case m.Kind != stage.Listener || listener < 0:
 		return false, errors.New("internal error: the stage is out of step")
 	}

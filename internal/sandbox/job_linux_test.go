@@ -7,10 +7,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/creack/pty"
 	"golang.org/x/sys/unix"
+
+	"keyhole/internal/sandbox/proctree"
 )
 
 // A stop of the command stops keyhole, as a shell expects, and the other way
@@ -19,11 +23,10 @@ import (
 func TestStopAndContinue(t *testing.T) {
 	need(t, "bash")
 	for how, stop := range map[string]string{"by itself": "kill -STOP $$", "its group": "kill -TSTP 0", "from the terminal": "echo waiting >waiting"} {
-		t.Run(how, func(t *testing.T) {
-			s, dir := stageScene(t)
+		inLayers(t, how, func(t *testing.T, s *scene, dir string) {
 			// Without forks after the first lines: a shell that waits for a vfork
 			// does not stop.
-			s.shell(`trap 'echo int >>ints; exit 5' INT; echo $PPID $$ >pids.tmp; mv pids.tmp pids; ` + stop + `
+			s.shell(`trap 'echo int >>ints; exit 5' INT; echo $SUPERVISOR $$ >pids.tmp; mv pids.tmp pids; ` + stop + `
 				read x <on; echo yes >went; read x <never; exit 6`)
 			on, never := fifo(t, filepath.Join(dir, "ws", "on")), fifo(t, filepath.Join(dir, "ws", "never"))
 			defer func() {
@@ -31,7 +34,7 @@ func TestStopAndContinue(t *testing.T) {
 					t.Error(err)
 				}
 			}()
-			term := interactive(t, &s)
+			term := interactive(t, s)
 			ws := filepath.Join(dir, "ws")
 			exists := func(f string) func() bool {
 				return func() bool { _, err := os.Stat(filepath.Join(ws, f)); return err == nil }
@@ -42,6 +45,7 @@ func TestStopAndContinue(t *testing.T) {
 			if _, serr := fmt.Sscan(string(b), &supervisor, &command); err != nil || serr != nil {
 				t.Fatal(err, serr)
 			}
+			command = seen(t, supervisor, command)
 			if how == "from the terminal" {
 				until(t, "wait", exists("waiting"))
 				until(t, "handlers", func() bool { return catches(supervisor, unix.SIGTSTP) })
@@ -71,6 +75,31 @@ func TestStopAndContinue(t *testing.T) {
 			}
 		})
 	}
+}
+
+// seen is the number that a process below root has for us, from the one it has
+// for itself.
+func seen(t *testing.T, root, own int) int {
+	t.Helper()
+	below, err := proctree.Below(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range below {
+		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.PID))
+		if err != nil {
+			continue
+		}
+		for line := range strings.Lines(string(b)) {
+			if ids, ok := strings.CutPrefix(line, "NSpid:"); ok {
+				if f := strings.Fields(ids); f[len(f)-1] == strconv.Itoa(own) {
+					return p.PID
+				}
+			}
+		}
+	}
+	t.Fatalf("no process %d below %d", own, root)
+	return 0
 }
 
 // fifo makes a pipe with a name and holds both ends, so that no open waits.

@@ -89,11 +89,10 @@ func TestExitCodes(t *testing.T) {
 		{"no working directory", func(s *scene) { s.Spec.Dir = "/no/such" }, 125, "working directory"},
 		{"the needed act fails", func(s *scene) { s.Spec.EndpointDir = s.Spec.Dir + "/../outer" }, 0, ""},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			s, _ := stageScene(t)
+		inLayers(t, c.name, func(t *testing.T, s *scene, _ string) {
 			s.shell("exit 0")
-			c.change(&s)
-			cmd := supervised(t, &s)
+			c.change(s)
+			cmd := supervised(t, s)
 			var stderr strings.Builder
 			cmd.Stderr = &stderr
 			err := cmd.Run()
@@ -131,28 +130,29 @@ func TestDatagramOnStandardInputIsRefused(t *testing.T) {
 }
 
 func TestInheritedDescriptorIsClosed(t *testing.T) {
-	for _, force := range []uint32{0, noKillable, noKillable | noCloseRange} {
-		s, dir := stageScene(t)
-		s.without(force)
-		f, err := os.Create(filepath.Join(dir, "outer", "open"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, c := range []struct {
-			cmd  *exec.Cmd
-			want string
-		}{{exec.Command(s.Spec.Path), "ok"}, {supervised(t, &s), "EBADF"}} {
-			if c.want == "ok" {
-				c.cmd.Env = s.Spec.Env
+	for _, force := range []uint32{0, noKillable, noKillable | noCloseRange} { // as it is, and as on old kernels
+		inLayers(t, fmt.Sprint(force), func(t *testing.T, s *scene, dir string) {
+			s.without(force)
+			f, err := os.Create(filepath.Join(dir, "outer", "open"))
+			if err != nil {
+				t.Fatal(err)
 			}
-			c.cmd.ExtraFiles = []*os.File{f, f, f, f, f, f, f} // 3 to 9
-			if got := answers(t, c.cmd, []string{"fd9"}); got[0] != c.want {
-				t.Errorf("force %d: %s, want %s", force, got[0], c.want)
+			for _, c := range []struct {
+				cmd  *exec.Cmd
+				want string
+			}{{exec.Command(s.Spec.Path), "ok"}, {supervised(t, s), "EBADF"}} {
+				if c.want == "ok" {
+					c.cmd.Env = s.Spec.Env
+				}
+				c.cmd.ExtraFiles = []*os.File{f, f, f, f, f, f, f} // 3 to 9
+				if got := answers(t, c.cmd, []string{"fd9"}); got[0] != c.want {
+					t.Errorf("force %d: %s, want %s", force, got[0], c.want)
+				}
 			}
-		}
-		if err := f.Close(); err != nil {
-			t.Fatal(err)
-		}
+			if err := f.Close(); err != nil {
+				t.Fatal(err)
+			}
+		})
 	}
 }
 
@@ -175,14 +175,15 @@ func TestFallsBack(t *testing.T) {
 }
 
 func TestNoCapabilities(t *testing.T) {
-	s, _ := stageScene(t)
-	if got := answers(t, supervised(t, &s), []string{"caps", "nnp"}); got[0] != "ok" || got[1] != "1" {
-		t.Errorf("capabilities %s, no_new_privs %s", got[0], got[1])
-	}
+	inLayers(t, "", func(t *testing.T, s *scene, _ string) {
+		if got := answers(t, supervised(t, s), []string{"caps", "nnp"}); got[0] != "ok" || got[1] != "1" {
+			t.Errorf("capabilities %s, no_new_privs %s", got[0], got[1])
+		}
+	})
 }
 
 func TestNothingIsLeft(t *testing.T) {
-	t.Run("orphan", func(t *testing.T) {
+	t.Run("orphan", func(t *testing.T) { // in the hardening layer its number means nothing here
 		s, _ := stageScene(t)
 		pid, err := strconv.Atoi(answers(t, supervised(t, &s), []string{"orphan"})[0])
 		if err != nil {
@@ -192,10 +193,9 @@ func TestNothingIsLeft(t *testing.T) {
 			t.Errorf("process %d lives on in state %c", pid, state(pid))
 		}
 	})
-	t.Run("storm", func(t *testing.T) {
-		s, dir := stageScene(t)
+	inLayers(t, "storm", func(t *testing.T, s *scene, dir string) {
 		s.Spec.Env = append(s.Spec.Env, "STORM="+dir)
-		if got := answers(t, supervised(t, &s), []string{"storm"}); got[0] != "ok" {
+		if got := answers(t, supervised(t, s), []string{"storm"}); got[0] != "ok" {
 			t.Fatal(got)
 		}
 		if left := withEnvironment(t, "STORM="+dir); len(left) > 0 {
@@ -269,29 +269,30 @@ func TestKilledSupervisor(t *testing.T) {
 
 func TestSignalsArePassedOn(t *testing.T) {
 	for _, sig := range []syscall.Signal{unix.SIGTERM, unix.SIGHUP, unix.SIGUSR1, unix.SIGUSR2, unix.SIGINT} {
-		s, _ := stageScene(t)
-		s.shell(fmt.Sprintf("trap 'exit 9' %d; echo ready; while :; do sleep 0.01; done", int(sig)))
-		c := supervised(t, &s)
-		c.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // no terminal: nobody else sends it
-		out, err := c.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := c.Start(); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
-			t.Fatal(err)
-		}
-		// Handlers are set up while the command starts: SIGHUP and the like would
-		// end a supervisor that has none yet.
-		until(t, "handlers", func() bool { return catches(c.Process.Pid, sig) })
-		if err := c.Process.Signal(sig); err != nil {
-			t.Fatal(err)
-		}
-		if err := c.Wait(); c.ProcessState.ExitCode() != 9 {
-			t.Errorf("%v: %v", sig, err)
-		}
+		inLayers(t, sig.String(), func(t *testing.T, s *scene, _ string) {
+			s.shell(fmt.Sprintf("trap 'exit 9' %d; echo ready; while :; do sleep 0.01; done", int(sig)))
+			c := supervised(t, s)
+			c.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // no terminal: nobody else sends it
+			out, err := c.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := c.Start(); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
+				t.Fatal(err)
+			}
+			// Handlers are set up while the command starts: SIGHUP and the like would
+			// end a supervisor that has none yet.
+			until(t, "handlers", func() bool { return catches(c.Process.Pid, sig) })
+			if err := c.Process.Signal(sig); err != nil {
+				t.Fatal(err)
+			}
+			if err := c.Wait(); c.ProcessState.ExitCode() != 9 {
+				t.Errorf("%v: %v", sig, err)
+			}
+		})
 	}
 }
 
@@ -312,17 +313,18 @@ func catches(pid int, sig syscall.Signal) bool {
 // A program that asks to be traced by its parent is let go, neither left stopped
 // nor taken for a job that was stopped.
 func TestTracedByRequest(t *testing.T) {
-	s, _ := stageScene(t)
-	c := supervised(t, &s)
-	timer := time.AfterFunc(10*time.Second, func() {
-		if err := c.Process.Kill(); err != nil {
-			t.Error(err)
+	inLayers(t, "", func(t *testing.T, s *scene, _ string) {
+		c := supervised(t, s)
+		timer := time.AfterFunc(10*time.Second, func() {
+			if err := c.Process.Kill(); err != nil {
+				t.Error(err)
+			}
+		})
+		defer timer.Stop()
+		if got := answers(t, c, []string{"traceme", "self"}); got[0] != "ok" {
+			t.Error(got)
 		}
 	})
-	defer timer.Stop()
-	if got := answers(t, c, []string{"traceme", "self"}); got[0] != "ok" {
-		t.Error(got)
-	}
 }
 
 // One listener per task: a second keyhole inside says so.

@@ -40,6 +40,7 @@ type scene struct {
 	Force sandbox.Force
 	Outer string // an outer filter: "", "docker" or "podman"
 	Soft  bool   // leave the supervisor dumpable
+	Layer bool   // say which layer it is on standard error
 
 	Helper  *sandbox.Helper // run beside the command; what became of it goes to standard error
 	Seconds float64         // its deadline
@@ -56,6 +57,10 @@ type spec struct {
 	Redirect                      map[string]string
 	Network                       sandbox.Network
 	Observe                       bool
+	Hardening                     sandbox.Hardening
+	Home, Temp                    string
+	Fixed                         []string
+	Stands                        map[string]string
 }
 
 func (s *spec) full() *sandbox.Spec {
@@ -63,6 +68,7 @@ func (s *spec) full() *sandbox.Spec {
 		Path: s.Path, Dir: s.Dir, EndpointDir: s.EndpointDir, Probe: s.Probe, Argv: s.Argv,
 		Env: append(s.Env, "SUPERVISOR="+strconv.Itoa(os.Getpid())), Protected: s.Protected,
 		Sockets: s.Sockets, Grants: s.Grants, Redirect: s.Redirect, Network: s.Network, Observe: s.Observe,
+		Hardening: s.Hardening, Home: s.Home, Temp: s.Temp, Fixed: s.Fixed, Stands: s.Stands,
 		Streams: sandbox.Streams{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr},
 	}
 }
@@ -100,6 +106,9 @@ func supervisor(text string) int {
 	full := s.Spec.full()
 	if os.Getenv("KEYHOLE_TEST_DENIED") != "" {
 		full.OnDenied = func(d sandbox.Denied) { fmt.Fprintln(os.Stderr, "denied", d.Target) }
+	}
+	if s.Layer {
+		full.OnLayer = func(l sandbox.Layer) { fmt.Fprintf(os.Stderr, "layer %v: %s\n", l, l.Why) }
 	}
 	p, err := sandbox.StartForced(context.Background(), full, s.Force)
 	var not *sandbox.NotStarted
@@ -214,8 +223,8 @@ func stageScene(t *testing.T) (s scene, dir string) {
 		Path: exe, Argv: []string{exe}, Dir: filepath.Join(dir, "ws"),
 		Env:         []string{"PATH=/usr/bin:/bin", "DIR=" + dir, noLinger, act.Environment + "=1"},
 		EndpointDir: filepath.Join(dir, "ep"), Probe: filepath.Join(dir, "ep", "s"),
-		Network: sandbox.Network{UDP: true},
-		Grants:  []sandbox.Grant{{Path: exe, Access: sandbox.Read}, {Path: filepath.Join(dir, "ws"), Access: sandbox.Write}},
+		Network: sandbox.Network{UDP: true}, Hardening: sandbox.Off,
+		Grants: []sandbox.Grant{{Path: exe, Access: sandbox.Read}, {Path: filepath.Join(dir, "ws"), Access: sandbox.Write}},
 	}
 	for _, p := range []string{"/usr", "/bin", "/lib", "/lib64", "/etc", "/proc", "/sys"} {
 		s.Spec.Grants = append(s.Spec.Grants, sandbox.Grant{Path: p, Access: sandbox.Read, Optional: true})

@@ -10,7 +10,7 @@ import (
 
 // outer puts an imitation of a container's own filter on this whole process:
 // what Docker's default profile refuses without CAP_SYS_ADMIN and
-// CAP_SYS_PTRACE, or what Podman's refuses besides.
+// CAP_SYS_PTRACE, what Podman's refuses besides, or namespaces alone.
 func outer(which string) error {
 	var denied []uint32
 	switch which {
@@ -26,6 +26,15 @@ func outer(which string) error {
 		denied = []uint32{unix.SYS_CLOSE_RANGE}
 	case "both":
 		denied = []uint32{unix.SYS_PTRACE, unix.SYS_PROCESS_VM_READV, unix.SYS_PIDFD_GETFD}
+	case "namespaces": // clone, when its flags name a user namespace
+		return filter([]unix.SockFilter{
+			{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS},
+			{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jf: 3, K: unix.SYS_CLONE},
+			{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 16},
+			{Code: unix.BPF_JMP | unix.BPF_JSET | unix.BPF_K, Jf: 1, K: unix.CLONE_NEWUSER},
+			{Code: unix.BPF_RET, K: unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)},
+			{Code: unix.BPF_RET, K: unix.SECCOMP_RET_ALLOW},
+		})
 	default:
 		return fmt.Errorf("no such filter: %s", which)
 	}
@@ -34,7 +43,11 @@ func outer(which string) error {
 		code = append(code, unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jf: 1, K: nr},
 			unix.SockFilter{Code: unix.BPF_RET, K: unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)})
 	}
-	code = append(code, unix.SockFilter{Code: unix.BPF_RET, K: unix.SECCOMP_RET_ALLOW})
+	return filter(append(code, unix.SockFilter{Code: unix.BPF_RET, K: unix.SECCOMP_RET_ALLOW}))
+}
+
+// filter puts one on all threads.
+func filter(code []unix.SockFilter) error {
 	runtime.LockOSThread() // no_new_privs is the thread's
 	defer runtime.UnlockOSThread()
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {

@@ -46,6 +46,18 @@ type Spec struct {
 	Grants    []Grant
 	Protected []string // no grant may cover one of these: Start refuses
 
+	// Hardening says which layer the command gets; of a run with Boot it was said
+	// there. The rest of these is for the hardening layer: Home is a folder that
+	// holds nothing but what is granted, Temp, a folder in Grants, is its /tmp (in
+	// any layer TMPDIR leads to it), Fixed lists files and folders in writable ones
+	// that are not to be changed (those that are there), and Stands maps paths to
+	// programs that are to be found there.
+	Hardening Hardening
+	Home      string
+	Temp      string
+	Fixed     []string
+	Stands    map[string]string
+
 	// EndpointDir holds keyhole's own listening sockets: they may always be
 	// connected to. Probe must name a socket in it that accepts connections.
 	EndpointDir string
@@ -58,12 +70,46 @@ type Spec struct {
 	// OnDenied hears of refused connects; it must not block. May be nil.
 	OnDenied func(Denied)
 
+	// OnLayer hears which layer the command gets, before its first instruction.
+	// May be nil.
+	OnLayer func(Layer)
+
 	// Observe has the command traced, to learn which files it is refused. It is
 	// slow, and there is no job control.
 	Observe bool
 
 	Mac Mac
 }
+
+// Hardening is which layer of the sandbox is asked for.
+type Hardening uint8
+
+const (
+	Auto    Hardening = iota // the hardening layer where the system has it, else the base layer
+	Require                  // the hardening layer, or no start
+	Off                      // the base layer
+)
+
+// Layer is which layer a command has got.
+type Layer struct {
+	Hardened bool
+	Why      string // why it is not hardened; empty when that was not asked for
+	Fix      string // what to do about it; may be empty
+}
+
+// String is the layer's name.
+func (l Layer) String() string {
+	if l.Hardened {
+		return "hardened"
+	}
+	return "base"
+}
+
+// LayerError says that the hardening layer, asked for, cannot be had.
+type LayerError struct{ Layer }
+
+// Error is one line.
+func (e *LayerError) Error() string { return "the hardening layer cannot be set up: " + e.Why }
 
 // Streams are the command's standard files; nil is /dev/null.
 type Streams struct {
@@ -112,7 +158,7 @@ type Booting struct {
 }
 
 // Boot starts one. It must be given to Start or be cancelled.
-func Boot(s Streams) *Booting { return &Booting{impl: boot(s)} }
+func Boot(s Streams, h Hardening) *Booting { return &Booting{impl: boot(s, h)} }
 
 // Cancel ends it, unless Start has taken it.
 func (b *Booting) Cancel() { b.impl.cancel() }
@@ -161,7 +207,8 @@ type Report struct {
 	Nested      bool // already inside a keyhole
 	InProcess   bool // commands are started in this process, without a stage
 	StageWhy    string
-	Confined    bool // all that a run needs is there
+	Layer       Layer // what a run gets by itself
+	Confined    bool  // all that a run needs is there
 	Missing     []string
 	Lacks       []string // what a run will do without, one line each
 }

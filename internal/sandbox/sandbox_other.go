@@ -25,7 +25,7 @@ func (process) help(context.Context, Helper) ([]byte, int, error) { return nil, 
 // booting is empty as well.
 type booting struct{}
 
-func boot(Streams) booting { return booting{} }
+func boot(Streams, Hardening) booting { return booting{} }
 
 func (booting) cancel() {}
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -15,27 +16,37 @@ import (
 // longer.
 const startTimeoutSeconds = 30
 
-// child is a stage just started and our end of its socket.
+// child is a stage just started, our end of its socket, and what it is in.
 type child struct {
 	pid    int
 	socket int
+	layer  Layer
+	root   int // the top of its file tree, when it has one of its own
 }
 
-// spawn starts the stage. The calling thread must outlive the child: its end is
-// what kills the child (PR_SET_PDEATHSIG counts threads).
-func spawn(stdio [3]uintptr) (child, error) {
+// spawn starts the stage, in namespaces of its own if walled. The calling thread
+// must outlive the child: its end is what kills the child (PR_SET_PDEATHSIG
+// counts threads).
+func spawn(stdio [3]uintptr, walled bool) (child, error) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return child{}, fmt.Errorf("making the stage's socket: %w", err)
 	}
 	timeout := unix.Timeval{Sec: startTimeoutSeconds}
 	err = unix.SetsockoptTimeval(pair[0], unix.SOL_SOCKET, unix.SO_RCVTIMEO, &timeout)
+	how, attr := stage.Plain, &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if walled {
+		how = strconv.Itoa(unix.Geteuid()) + ":" + strconv.Itoa(unix.Getegid())
+		attr.Cloneflags = unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWIPC
+		// Without them exec takes everything from who is not root.
+		attr.AmbientCaps = []uintptr{unix.CAP_SYS_ADMIN, unix.CAP_SETPCAP}
+	}
 	pid := 0
 	if err == nil {
 		pid, err = syscall.ForkExec("/proc/self/exe", []string{stage.Name}, &syscall.ProcAttr{
-			Env:   []string{stage.Environment + "=1"},
+			Env:   []string{stage.Environment + "=" + how},
 			Files: []uintptr{stdio[0], stdio[1], stdio[2], uintptr(pair[1])},
-			Sys:   &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL},
+			Sys:   attr,
 		})
 	}
 	err = errors.Join(err, unix.Close(pair[1]))
@@ -43,6 +54,14 @@ func spawn(stdio [3]uintptr) (child, error) {
 		return child{}, errors.Join(fmt.Errorf("starting the stage: %w", err), unix.Close(pair[0]))
 	}
 	return child{pid: pid, socket: pair[0]}, nil
+}
+
+// closeRoot gives up what was only needed for the mediator.
+func (c child) closeRoot() error {
+	if !c.layer.Hardened {
+		return nil
+	}
+	return unix.Close(c.root)
 }
 
 // send hands the stage its spec and the ruleset.

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -40,44 +42,84 @@ const (
 
 // booting is a run about to start, with its stage on its way if it needs one.
 type booting struct {
-	run    *run
-	fds    [3]uintptr
-	null   *os.File // opened for streams that are nil
-	err    error
-	used   *bool
-	staged bool
+	run       *run
+	fds       [3]uintptr
+	null      *os.File // opened for streams that are nil
+	err       error
+	used      *bool
+	hardening Hardening
+	plain     bool     // the base layer is the stage's as well
+	staged    bool     // there is a stage, to begin with
+	job       chan job // what to do where there cannot be one; closed when nothing is
+}
+
+// job is a command to be started in this process.
+type job struct {
+	spec   *Spec
+	plan   plan
+	forced forced
 }
 
 // boot has the stage come up on one processor while the caller goes on, where
 // commands are not started in this process.
-func boot(s Streams) booting { return bootWith(s, 0) }
+func boot(s Streams, h Hardening) booting { return bootWith(s, h, 0) }
 
-func bootWith(s Streams, w way) booting {
-	b := booting{run: newRun(), used: new(bool)}
-	b.staged = w != inProcessOnly && (w == byStageOnly || !inProcess || yama() > yamaAncestors)
+func bootWith(s Streams, h Hardening, w way) booting {
+	b := booting{run: newRun(), used: new(bool), hardening: h, job: make(chan job, 1)}
+	b.plain = w != inProcessOnly && (w == byStageOnly || !inProcess || yama() > yamaAncestors)
+	b.staged = b.plain || h != Off
 	b.fds, b.null, b.err = stdio(s)
 	if b.err == nil && b.staged {
-		go b.run.supervise(b.spawn)
+		go b.run.supervise(b.bring)
 	}
 	return b
 }
 
-func (b booting) spawn() spawned {
-	c, err := spawn(b.fds)
-	return spawned{c, err}
+// bring starts a stage in the layer asked for. Whether there is the hardening
+// layer is found out by setting it up: no setting and no system's name tells.
+func (b booting) bring() spawned {
+	layer := Layer{}
+	if b.hardening != Off {
+		c, err := bringWalled(b.fds)
+		if err == nil {
+			return spawned{c, nil}
+		}
+		layer = reason(err)
+		if b.hardening == Require {
+			return spawned{err: &LayerError{layer}}
+		}
+	}
+	if b.plain {
+		c, err := spawn(b.fds, false)
+		c.layer = layer
+		return spawned{c, err}
+	}
+	j, ok := <-b.job
+	if !ok {
+		return spawned{err: errors.New("canceled")}
+	}
+	return b.launch(j, layer)
 }
 
 // launch starts the command in this process or, if that is not possible, a
 // stage.
-func (b booting) launch(s *Spec, p plan, f forced) spawned {
-	pid, err := b.run.launch(b.fds, s, p, f)
-	if f.way != inProcessOnly && byStage(err) {
-		return b.spawn()
+func (b booting) launch(j job, layer Layer) spawned {
+	j.spec.tellLayer(layer)
+	pid, err := b.run.launch(b.fds, j.spec, j.plan, j.forced)
+	if j.forced.way != inProcessOnly && byStage(err) {
+		c, err := spawn(b.fds, false)
+		return spawned{c, err}
 	}
 	if err != nil {
-		err = explainLaunch(err, s.Path)
+		err = explainLaunch(err, j.spec.Path)
 	}
 	return spawned{child{pid: pid, socket: -1}, err}
+}
+
+func (s *Spec) tellLayer(l Layer) {
+	if s.OnLayer != nil {
+		s.OnLayer(l)
+	}
 }
 
 func (b booting) cancel() {
@@ -88,6 +130,7 @@ func (b booting) cancel() {
 	if b.err != nil {
 		return
 	}
+	close(b.job)
 	if b.staged {
 		b.end(<-b.run.spawned, errors.New("canceled"))
 	} else {
@@ -105,7 +148,7 @@ func (b booting) unborn(err error) error {
 func (b booting) end(c spawned, err error) error {
 	err = b.run.abandon(err)
 	if c.err == nil && c.socket >= 0 {
-		err = errors.Join(err, unix.Close(c.socket))
+		err = errors.Join(err, unix.Close(c.socket), c.closeRoot())
 	}
 	return errors.Join(err, b.closeNull())
 }
@@ -128,7 +171,7 @@ func startWith(ctx context.Context, s *Spec, f forced) (*Process, error) {
 	if s.Boot != nil {
 		b = s.Boot.impl
 	} else {
-		b = bootWith(s.Streams, f.way)
+		b = bootWith(s.Streams, s.Hardening, f.way)
 	}
 	if *b.used {
 		return nil, errors.New("internal error: what was booted has been used already")
@@ -144,23 +187,24 @@ func startWith(ctx context.Context, s *Spec, f forced) (*Process, error) {
 	if err != nil && !b.staged {
 		return nil, b.unborn(err)
 	}
-	if !b.staged {
-		go r.supervise(func() spawned { return b.launch(s, p, f) })
+	if err != nil {
+		close(b.job)
+		return nil, b.end(<-r.spawned, err)
+	}
+	if b.job <- (job{s, p, f}); !b.staged {
+		go r.supervise(b.bring)
 	}
 	c := <-r.spawned
-	if err == nil {
-		err = c.err
-		if err == nil && c.socket >= 0 {
-			<-r.watched
-			err = r.confine(c.child, s, p, f)
-		}
-		err = errors.Join(err, p.rules.Close())
+	if err = c.err; err == nil && c.socket >= 0 {
+		s.tellLayer(c.layer)
+		<-r.watched
+		err = r.confine(c.child, s, p, f)
 	}
-	if err != nil {
+	if err = errors.Join(err, p.rules.Close()); err != nil {
 		return nil, b.end(c, err)
 	}
-	err = b.closeNull()
-	if c.socket >= 0 {
+	err = errors.Join(b.closeNull(), c.closeRoot())
+	if c.socket >= 0 && !c.layer.Hardened { // an init goes on to talk
 		err = errors.Join(err, unix.Close(c.socket))
 	}
 	if err != nil {
@@ -205,18 +249,11 @@ func landlockWhy(abi int, err error) string {
 }
 
 // confine tells the stage what to do, serves what it asks for, and returns when
-// it has become the command.
+// it has become the command, or has started it.
 func (r *run) confine(c child, s *Spec, p plan, f forced) error {
-	spec := &stage.Spec{
-		Flags: f.stage, Path: s.Path, Dir: s.Dir, Closed: s.EndpointDir,
-		Refused: "keyhole-" + rand.Text(), Probe: s.Probe, Argv: s.Argv, Env: s.Env,
-	}
-	if s.Network.UDP {
-		spec.Flags |= stage.UDP
-	}
-	if s.Observe {
-		spec.Flags |= stage.Observed
-		r.observer.Store(observe.New())
+	spec, err := r.order(c, s, &p, f)
+	if err != nil {
+		return err
 	}
 	if err := c.send(spec, p.rules.FD()); err != nil {
 		return err
@@ -225,18 +262,16 @@ func (r *run) confine(c child, s *Spec, p plan, f forced) error {
 	for released := false; ; {
 		message, fd, err := c.receive()
 		switch {
-		case errors.Is(err, errGone) && released:
+		case errors.Is(err, errGone) && released && !c.layer.Hardened:
 			return nil
 		case err != nil:
 			return err
 		case message.Kind == stage.Failed:
-			return explain(message, s.Path)
+			return explain(message, s.Path, c.layer)
 		case message.Kind == stage.Listener && m == nil && fd >= 0:
-			m = mediate.New(fd, mediate.Options{
-				Policy: p.policy, Root: os.Getpid(), Denied: tell(s.OnDenied),
-				Forced: f.mediate, Restarts: message.Errno != 0,
-			})
-			m.Start()
+			if m, err = startMediator(fd, c, s, &p, f, message.Errno != 0); err != nil {
+				return err
+			}
 		case message.Kind == stage.Ready && !released && (m != nil || !stage.FilterOn):
 			if m != nil {
 				m.Settle()
@@ -245,10 +280,71 @@ func (r *run) confine(c child, s *Spec, p plan, f forced) error {
 			if err := c.release(); err != nil {
 				return fmt.Errorf("releasing the command: %w", err)
 			}
+		case message.Kind == stage.Started && released && c.layer.Hardened && fd >= 0:
+			return r.rule(c, fd)
 		default:
 			return errors.New("internal error: the stage is out of step")
 		}
 	}
+}
+
+// order is what the stage is told.
+func (r *run) order(c child, s *Spec, p *plan, f forced) (*stage.Spec, error) {
+	spec := &stage.Spec{
+		Flags: f.stage, Path: s.Path, Dir: s.Dir, Closed: s.EndpointDir,
+		Refused: "keyhole-" + rand.Text(), Probe: s.Probe, Argv: s.Argv, Env: s.Env,
+	}
+	if s.Network.UDP {
+		spec.Flags |= stage.UDP
+	}
+	temp := s.Temp
+	if c.layer.Hardened {
+		w, err := wallsOf(s, p)
+		if err != nil {
+			return nil, err
+		}
+		spec.Flags |= stage.Hardened
+		// Where the folder of the sockets lies in /tmp it can be looked at. The top
+		// of all is never granted: that would cover keyhole's own folders.
+		spec.Closed = "/"
+		spec.Walls, spec.Dir, temp = w.Walls, w.dir, w.temp
+	}
+	spec.Env = withTemp(spec.Env, temp)
+	if s.Observe {
+		if c.layer.Hardened {
+			return nil, errors.New("internal error: a hardened run cannot be observed")
+		}
+		spec.Flags |= stage.Observed
+		r.observer.Store(observe.New())
+	}
+	return spec, nil
+}
+
+// withTemp has TMPDIR lead to the folder for temporary files.
+func withTemp(env []string, temp string) []string {
+	own := func(v string) bool { return strings.HasPrefix(v, "TMPDIR=") }
+	if temp == "" || slices.ContainsFunc(env, own) {
+		return env
+	}
+	return append(slices.Clip(env), "TMPDIR="+temp)
+}
+
+// startMediator serves the listener. In the hardening layer paths mean what they
+// mean inside.
+func startMediator(fd int, c child, s *Spec, p *plan, f forced, restarts bool) (*mediate.Mediator, error) {
+	o := mediate.Options{
+		Policy: p.policy, Root: os.Getpid(), Denied: tell(s.OnDenied), Forced: f.mediate, Restarts: restarts,
+	}
+	if c.layer.Hardened {
+		root, err := unix.FcntlInt(uintptr(c.root), unix.F_DUPFD_CLOEXEC, 0)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("looking into the command's namespace: %w", err), unix.Close(fd))
+		}
+		o.Inside, o.InsideRoot = true, root
+	}
+	m := mediate.New(fd, o)
+	m.Start()
+	return m, nil
 }
 
 func tell(f func(Denied)) func(int, string) {
@@ -259,10 +355,14 @@ func tell(f func(Denied)) func(int, string) {
 }
 
 // explain turns the stage's last word into an error.
-func explain(m stage.Message, path string) error {
+func explain(m stage.Message, path string, l Layer) error {
 	errno := syscall.Errno(m.Errno)
 	switch m.Step {
 	case stage.Exec:
+		// What is not granted may not be there inside.
+		if l.Hardened && errno == unix.ENOENT && unix.Access(path, unix.X_OK) == nil {
+			errno = unix.EACCES
+		}
 		code := 126
 		if errno == unix.ENOENT || errno == unix.ENOTDIR {
 			code = 127
@@ -270,6 +370,8 @@ func explain(m stage.Message, path string) error {
 		return &NotStarted{Path: path, Code: code, Err: errno}
 	case stage.Directory:
 		return fmt.Errorf("changing to the working directory: %w", errno)
+	case stage.Covers, stage.Insides, stage.Init:
+		return fmt.Errorf("setting up the hardening layer (step %d): %w", m.Step, errno)
 	case stage.ForbiddenBefore:
 		return fmt.Errorf("internal error: the folder of keyhole's sockets cannot be opened: %w", errno)
 	case stage.Landlock:

@@ -27,10 +27,12 @@ type run struct {
 	unwatch func() bool // set by begin, before wait can be called
 
 	mu     sync.Mutex // guards the rest, until done is closed
-	main   int
+	child  int        // ours, with whose end the run ends: the command, or the init of its namespace
+	main   int        // the command; 0 while an init has not started it
+	reign  *reign     // nil in the base layer
 	status Status
 	err    error
-	ended  bool // main has been reaped: its id may be somebody else's
+	ended  bool // child has been reaped: its id may be somebody else's
 	ending bool // everything is to be killed
 
 	helpers map[int]*helper // those that have not been reaped, by process id
@@ -58,7 +60,12 @@ func (r *run) supervise(start func() spawned) {
 	defer close(r.done)
 	s := start()
 	r.mu.Lock()
-	r.main = s.pid
+	r.child = s.pid
+	if s.layer.Hardened {
+		r.reign = &reign{pidfd: -1, over: make(chan struct{})}
+	} else {
+		r.main = s.pid
+	}
 	r.ending = r.ending || s.err != nil
 	r.mu.Unlock()
 	close(r.born)
@@ -126,7 +133,11 @@ func foreground() bool {
 func (r *run) signal(s syscall.Signal) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.ended || r.main == 0 {
+	if r.ended || r.child == 0 {
+		return
+	}
+	if r.reign != nil {
+		r.reign.signalLocked(r, s)
 		return
 	}
 	if err := unix.Kill(r.main, s); err != nil && !errors.Is(err, unix.ESRCH) {
@@ -170,14 +181,18 @@ func (r *run) next() (int, unix.WaitStatus, error) {
 	if err == nil {
 		r.reapedLocked(pid, ws)
 	}
-	if err == nil && pid == r.main && (ws.Exited() || ws.Signaled()) {
+	if err == nil && pid == r.child && (ws.Exited() || ws.Signaled()) {
 		r.ended, r.ending = true, true
-		r.status = Status{Code: ws.ExitStatus()}
-		if ws.Signaled() {
-			r.status = Status{Code: 128 + int(ws.Signal()), Signal: int(ws.Signal())}
-		}
+		r.status = statusOf(ws)
 	}
 	return pid, ws, err
+}
+
+func statusOf(ws unix.WaitStatus) Status {
+	if ws.Signaled() {
+		return Status{Code: 128 + int(ws.Signal()), Signal: int(ws.Signal())}
+	}
+	return Status{Code: ws.ExitStatus()}
 }
 
 func (r *run) over() bool {
@@ -218,6 +233,12 @@ func (r *run) stopped(pid int, ws unix.WaitStatus) {
 	if pid != r.pid() || r.over() {
 		return
 	}
+	r.stop()
+}
+
+// stop stops this process, as the command has stopped, and has the command go
+// on when we do. The caller is locked to its thread.
+func (r *run) stop() {
 	if err := unix.Tgkill(unix.Getpid(), unix.Gettid(), unix.SIGSTOP); err != nil {
 		return
 	}
@@ -273,6 +294,12 @@ func (r *run) kill() {
 
 func (r *run) wait() (Status, error) {
 	<-r.done
+	if r.reign != nil {
+		<-r.reign.over
+		if r.reign.said {
+			r.status = r.reign.status
+		}
+	}
 	r.unwatch()
 	signal.Stop(r.signals)
 	return r.status, r.err

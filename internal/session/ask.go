@@ -104,7 +104,7 @@ func (r *run) control(ctx context.Context, c child) *controlled {
 		return control.Run{
 			ID: r.id, PID: os.Getpid(), Command: r.cfg.Argv[0], Dir: r.cfg.Dir,
 			Profile: r.cfg.Profile.Name, Store: r.store.name,
-			Layer: "base", Repaints: true, Grants: grantTexts(r.cfg.Profile.Rules), Started: started,
+			Layer: r.layer.String(), Repaints: !r.layer.Hardened, Grants: grantTexts(r.cfg.Profile.Rules), Started: started,
 		}
 	}
 	ctx, cancel := context.WithCancel(ctx)

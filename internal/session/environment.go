@@ -45,6 +45,10 @@ func (r *run) environment(ctx context.Context) ([]string, error) {
 	for k, v := range r.own() {
 		vars[k] = v
 	}
+	delete(vars, "TMPDIR") // the sandbox knows what it is called inside
+	if cfg.Unconfined {
+		vars["TMPDIR"] = r.dir.tmp
+	}
 	for _, kv := range cfg.SetEnv {
 		if k, v, ok := strings.Cut(kv, "="); ok {
 			vars[k] = v
@@ -70,7 +74,6 @@ func (r *run) own() map[string]string {
 	return map[string]string{
 		"DBUS_SESSION_BUS_ADDRESS": "unix:path=" + r.dir.bus(),
 		"XDG_RUNTIME_DIR":          r.dir.runtime(),
-		"TMPDIR":                   r.dir.tmp,
 		"GIT_TERMINAL_PROMPT":      "0",
 		"GIT_CONFIG_COUNT":         strconv.Itoa(gitSettings),
 		"GIT_CONFIG_KEY_0":         "credential.helper",

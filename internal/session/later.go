@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 
+	"keyhole/internal/profile"
 	"keyhole/internal/secret"
 )
 
@@ -18,7 +19,7 @@ import (
 // can only hold the best known ones.
 func laterFiles() []string {
 	return strings.Fields(`
-		.git/hooks/* .git/config .git/info/attributes .gitattributes .gitmodules .husky/* .pre-commit-config.yaml
+		.git/hooks/* .git/config .git/commondir .git/info/attributes .gitattributes .gitmodules .husky/* .pre-commit-config.yaml
 		.vscode/tasks.json .vscode/settings.json .vscode/launch.json .idea/workspace.xml .idea/runConfigurations/*
 		.devcontainer/devcontainer.json .devcontainer.json
 		.envrc .env .mise.toml mise.toml .tool-versions .nvmrc
@@ -30,6 +31,32 @@ func laterFiles() []string {
 		build.rs .cargo/config.toml .cargo/config build.gradle build.gradle.kts gradlew pom.xml mvnw
 		Dockerfile docker-compose.yml compose.yaml Vagrantfile
 		.github/workflows/* .gitlab-ci.yml flake.nix shell.nix default.nix`)
+}
+
+// fixedFiles are those of them that a command has no business to change: in the
+// hardening layer they are read-only where they are there, unless a profile
+// names them or a folder they are in among what may be written.
+func fixedFiles() []string {
+	return strings.Fields(`
+		.git/hooks .git/config .vscode .idea .envrc
+		.mcp.json .claude/settings.json .claude/settings.local.json .claude/hooks .codex/config.toml
+		.gemini/settings.json .cursor/mcp.json .cursor/hooks.json .opencode.json opencode.json opencode.jsonc`)
+}
+
+// fixed lists them for a workspace, without what the grants open.
+func fixed(workspace string, write []profile.Path) []string {
+	var out []string
+	for _, name := range fixedFiles() {
+		path := filepath.Join(workspace, name)
+		opened := slices.ContainsFunc(write, func(g profile.Path) bool {
+			inside := strings.HasPrefix(g.Path, workspace+"/")
+			return inside && (path == g.Path || strings.HasPrefix(path, g.Path+"/"))
+		})
+		if !opened {
+			out = append(out, path)
+		}
+	}
+	return out
 }
 
 const (

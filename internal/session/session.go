@@ -42,6 +42,9 @@ type Config struct {
 	// needed when the profile asks for shims.
 	Executable string
 
+	// Hardening is the layer asked for, of Boot too.
+	Hardening sandbox.Hardening
+
 	// Boot is what the caller has started already of the command's process, to
 	// save time; its streams count then. Nil: Run does it.
 	Boot *sandbox.Booting
@@ -97,6 +100,7 @@ type run struct {
 	dir      *runDir
 	shims    shims
 	later    later
+	layer    sandbox.Layer // set before the command's first instruction
 	log      *audit.Log
 	recorder *audit.Recorder
 	store    *store

@@ -81,9 +81,13 @@ func makeMissing(fs profile.Filesystem) error {
 
 // start starts the command, confined.
 func (r *run) start(ctx context.Context, env []string) (child, error) {
-	path, err := lookPath(r.cfg.Argv[0], r.cfg.Dir, env)
-	if err != nil {
-		return nil, err
+	path := r.cfg.Argv[0]
+	// One that keyhole puts there need not be there outside.
+	if _, ours := r.shims.covers()[path]; !ours {
+		var err error
+		if path, err = lookPath(path, r.cfg.Dir, env); err != nil {
+			return nil, err
+		}
 	}
 	if r.cfg.Unconfined {
 		return startUnconfined(&r.cfg, path, env)
@@ -102,6 +106,12 @@ func (r *run) spec(path string, env []string) *sandbox.Spec {
 		Path: path, Argv: cfg.Argv, Env: env, Dir: cfg.Dir,
 		Boot: cfg.Boot, Streams: cfg.Streams,
 		Protected:   cfg.Profile.Protected(cfg.Dirs, cfg.Vars),
+		Hardening:   cfg.Hardening,
+		Home:        cfg.Vars.Home,
+		Temp:        r.dir.tmp,
+		Fixed:       fixed(cfg.Vars.Workspace, cfg.Profile.Filesystem.Write),
+		Stands:      r.shims.covers(),
+		OnLayer:     r.onLayer,
 		EndpointDir: r.dir.endpoints(),
 		Probe:       bus,
 		Redirect:    map[string]string{filepath.Join(r.dir.runtime(), "bus"): bus},
@@ -117,6 +127,7 @@ func (r *run) spec(path string, env []string) *sandbox.Spec {
 		s.OnDenied = r.refused.hear
 	}
 	if cfg.Learn != nil {
+		s.Hardening = sandbox.Off // there is nobody to trace it there
 		s.Observe, s.OnDenied = true, cfg.Learn.denied
 	}
 	// A program that ignores the environment and goes to the usual places
@@ -143,6 +154,16 @@ func (r *run) spec(path string, env []string) *sandbox.Spec {
 		sandbox.Grant{Path: r.dir.tmp, Access: sandbox.Write},
 		sandbox.Grant{Path: r.dir.runtime(), Access: sandbox.Write})
 	return s
+}
+
+// onLayer says it once when the command gets less than the system might give.
+func (r *run) onLayer(l sandbox.Layer) {
+	r.layer = l
+	if l.Hardened || l.Why == "" {
+		return
+	}
+	r.cfg.Notice("without the hardening layer: " + secret.Printable(l.Why) +
+		" (keyhole doctor says what would help; --hardening=off, that it is meant to be so)")
 }
 
 // lookPath finds the program as execvp would with the command's own PATH.

@@ -33,6 +33,8 @@ type toolSpec struct {
 	EndpointDir string
 	Probe       string
 	Network     sandbox.Network
+	Hardening   sandbox.Hardening
+	Home        string // of the person, of which the tool sees what is granted
 }
 
 // toolSpec lets the tool read the system and what its wrapper names, and nothing
@@ -44,6 +46,7 @@ func (r *run) toolSpec(w *wrapped, call shimserver.Call, values map[string]strin
 		Path: w.path, Argv: append([]string{w.Name}, call.Args...), Env: r.toolEnv(w, values), Dir: home,
 		Protected:   cfg.Profile.Protected(cfg.Dirs, cfg.Vars),
 		EndpointDir: filepath.Dir(w.probePath()), Probe: w.probePath(),
+		Hardening: cfg.Hardening, Home: cfg.Vars.Home,
 		Network: sandbox.Network{
 			Outbound: cfg.Profile.Network.Outbound == policy.Allow,
 			UDP:      cfg.Profile.Network.Outbound == policy.Allow,
@@ -131,6 +134,7 @@ func RunWrapped(ctx context.Context, spec io.Reader, streams sandbox.Streams) (i
 	p, err := sandbox.Start(ctx, &sandbox.Spec{
 		Path: s.Path, Argv: s.Argv, Env: s.Env, Dir: s.Dir, Streams: streams,
 		Grants: s.Grants, Protected: s.Protected, EndpointDir: s.EndpointDir, Probe: s.Probe, Network: s.Network,
+		Hardening: s.Hardening, Home: s.Home,
 	})
 	if err != nil {
 		return 0, err

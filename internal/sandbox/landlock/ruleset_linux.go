@@ -52,16 +52,25 @@ func (r *Ruleset) FD() int { return r.fd }
 // Close gives up the supervisor's descriptor.
 func (r *Ruleset) Close() error { return unix.Close(r.fd) }
 
-// Allow adds a rule for the file or folder open at fd, with all below it.
-func (r *Ruleset) Allow(fd int, folder, write bool) error {
+// Rights are what a grant comes to: of a folder with all below it, and of a file.
+func (r *Ruleset) Rights(write bool) (folder, file uint64) {
 	access := reading
 	if write {
 		access = r.handled.files &^ devices
 	}
-	if !folder {
-		access &= onFile
-	}
 	access &= r.handled.files
+	return access, access & onFile
+}
+
+// Seeing are the rights to look at a folder or a file and to do nothing else.
+func Seeing() (folder, file uint64) { return readDir | readFile, readFile }
+
+// Allow adds a rule for the file or folder open at fd, with all below it.
+func (r *Ruleset) Allow(fd int, folder, write bool) error {
+	access, file := r.Rights(write)
+	if !folder {
+		access = file
+	}
 	// struct landlock_path_beneath_attr is packed: 12 bytes.
 	var attr [12]byte
 	binary.NativeEndian.PutUint64(attr[:8], access)

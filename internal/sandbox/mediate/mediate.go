@@ -42,6 +42,11 @@ type Options struct {
 	Denied func(pid int, target string) // may be nil; must not block
 	Forced Forced
 
+	// Inside says that the sandbox has a file tree of its own, and InsideRoot is
+	// its top, open; the mediator takes it over. Paths are looked up there.
+	Inside     bool
+	InsideRoot int
+
 	// Restarts says that a signal can interrupt a call that is being served.
 	Restarts bool
 }

@@ -24,6 +24,7 @@ const (
 type Mediator struct {
 	listener listener
 	policy   Policy
+	inside   int // the top of the sandbox's own file tree, or -1
 	root     int
 	denied   func(pid int, target string)
 	own      ownership
@@ -47,7 +48,10 @@ type pending struct {
 func New(fd int, o Options) *Mediator {
 	m := &Mediator{
 		listener: listener(fd), policy: o.Policy, root: o.Root, denied: o.Denied,
-		pending: map[uint64]pending{}, done: make(chan struct{}),
+		pending: map[uint64]pending{}, done: make(chan struct{}), inside: -1,
+	}
+	if o.Inside {
+		m.inside = o.InsideRoot
 	}
 	m.methods.forced(o.Forced)
 	if o.Restarts {
@@ -168,6 +172,9 @@ func (m *Mediator) leave() {
 	}
 	if err := unix.Close(int(m.listener)); err != nil {
 		m.listener = -1
+	}
+	if m.inside >= 0 {
+		closeFD(m.inside)
 	}
 	close(m.done)
 }

@@ -43,11 +43,15 @@ func (m *Mediator) pathname(c *call, asked string) (syscall.Errno, bool) {
 	}
 	if errno != 0 {
 		// No such socket: our own may still stand in for it.
-		if to, ok := m.policy.Redirect[absolute(folder, asked)]; ok && errno != unix.ELOOP {
+		text := absolute(folder, asked)
+		if to, ok := m.policy.Redirect[text]; ok && errno != unix.ELOOP {
 			return m.perform(c, unixAddress(to)), true
 		}
 		if errno == unix.ELOOP {
 			return m.refuse(c.n, asked, unix.EACCES), true
+		}
+		if m.inside >= 0 && m.policy.judge(text) == granted {
+			return m.unseen(c, text, errno), true
 		}
 		return errno, true
 	}
@@ -55,10 +59,25 @@ func (m *Mediator) pathname(c *call, asked string) (syscall.Errno, bool) {
 	return m.judge(c, pin), true
 }
 
+// unseen connects to a socket that is granted and that the sandbox's own tree
+// does not show. It is judged once more by what is there.
+func (m *Mediator) unseen(c *call, text string, otherwise syscall.Errno) syscall.Errno {
+	pin, err := unix.Openat2(unix.AT_FDCWD, text, &unix.OpenHow{
+		Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_MAGICLINKS})
+	if err != nil {
+		return otherwise
+	}
+	defer closeFD(pin)
+	if name, err := readlink(ownFD(pin)); err != nil || m.policy.judge(name) != granted {
+		return otherwise
+	}
+	return m.judge(c, pin)
+}
+
 // pin opens what the path names, from the caller's folder. Magic links are
 // refused: /proc/self in the caller's text would lead through our descriptors.
 func (m *Mediator) pin(thread int, asked string) (fd int, folder string, errno syscall.Errno) {
-	base := unix.AT_FDCWD
+	base, resolve := unix.AT_FDCWD, uint64(unix.RESOLVE_NO_MAGICLINKS)
 	if !strings.HasPrefix(asked, "/") {
 		cwd, err := unix.Open(proc(thread)+"/cwd", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 		if err != nil {
@@ -69,9 +88,16 @@ func (m *Mediator) pin(thread int, asked string) (fd int, folder string, errno s
 		if folder, err = readlink(ownFD(cwd)); err != nil {
 			return -1, "", unix.EACCES
 		}
+		if m.inside >= 0 {
+			// Links on the way start at the sandbox's top, which a base alone
+			// does not say.
+			asked = folder + "/" + asked
+		}
 	}
-	fd, err := unix.Openat2(base, asked, &unix.OpenHow{
-		Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_MAGICLINKS})
+	if m.inside >= 0 {
+		base, resolve = m.inside, resolve|unix.RESOLVE_IN_ROOT
+	}
+	fd, err := unix.Openat2(base, asked, &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: resolve})
 	if err != nil {
 		if e, ok := err.(syscall.Errno); ok {
 			return -1, folder, e

@@ -19,6 +19,11 @@ const (
 	NeededSocket    // the probe socket could not be reached
 	Exec
 	Observing
+	Namespaces // becoming itself in the namespaces it was started in
+	Mounts     // the mounts that every run of the hardening layer has
+	Covers     // what is mounted for this run
+	Insides    // rules for what is only there inside
+	Init
 )
 
 // Kind says what a message from the stage is.
@@ -28,6 +33,10 @@ const (
 	Listener Kind = iota + 1 // carries the listener's descriptor
 	Ready                    // confined and probed; exec comes after the supervisor's word
 	Failed                   // at Step, with Errno
+	Walled                   // the namespaces are there and can be mounted in
+	Started                  // of an init: carries a descriptor of the command
+	Stopped                  // of an init: the command has stopped
+	Ended                    // of an init: the command has ended, with Word as its wait status
 )
 
 // MessageSize is the size of every message from the stage.
@@ -38,7 +47,7 @@ type Message struct {
 	Kind  Kind
 	Step  Step
 	Errno uint32 // of a listener: EINTR when signals interrupt calls being served
-	Word  uint64 // of a trial: the address of a known word in the stage's memory
+	Word  uint64 // of a trial: the address of a known word in the stage's memory; of an end: the status
 }
 
 // KnownWord stands in the stage's memory at Message.Word.
@@ -58,7 +67,7 @@ func (m Message) Encode() [MessageSize]byte {
 
 // DecodeMessage reads a message; false when it is not one.
 func DecodeMessage(b []byte) (Message, bool) {
-	if len(b) != MessageSize || b[0] == 0 || Kind(b[0]) > Failed || b[2] != 0 || b[3] != 0 {
+	if len(b) != MessageSize || b[0] == 0 || Kind(b[0]) > Ended || b[2] != 0 || b[3] != 0 {
 		return Message{}, false
 	}
 	m := Message{Kind: Kind(b[0]), Step: Step(b[1])}

@@ -15,8 +15,12 @@ import "errors"
 const Name = "keyhole-stage"
 
 // Environment marks the stage's environment, so that every other start is told
-// from a stage without reading a file.
-const Environment = "KEYHOLE_STAGE"
+// from a stage without reading a file. Its value is Plain, or what Ids makes when
+// the stage was started in namespaces of its own.
+const (
+	Environment = "KEYHOLE_STAGE"
+	Plain       = "1"
+)
 
 // Flags of a Spec. The No flags force what old kernels make us do.
 const (
@@ -25,6 +29,7 @@ const (
 	NoKillable                      // leave out WAIT_KILLABLE_RECV
 	NoCloseRange                    // mark descriptors one by one
 	Observed                        // be traced by the thread that forked us
+	Hardened                        // put up Walls, and stay as the namespace's init
 )
 
 // Spec is what the stage has to do.
@@ -37,6 +42,7 @@ type Spec struct {
 	Probe   string   // a socket that must accept a connection
 	Argv    []string // with argv[0]
 	Env     []string
+	Walls   Walls // nothing unless Hardened
 }
 
 // Limits of the encoding; the kernel takes at most 6 MiB of arguments.
@@ -50,7 +56,7 @@ var ErrSpec = errors.New("malformed spec")
 
 // Encode writes s as a version, the flags and length-prefixed strings.
 func (s *Spec) Encode() ([]byte, error) {
-	n := 4 * 8
+	n := 4*8 + s.Walls.size()
 	for _, l := range [][]string{{s.Path, s.Dir, s.Closed, s.Refused, s.Probe}, s.Argv, s.Env} {
 		for _, v := range l {
 			n += 4 + len(v)
@@ -70,6 +76,9 @@ func (s *Spec) Encode() ([]byte, error) {
 			b = putString(b, v)
 		}
 	}
+	if s.Flags&Hardened != 0 {
+		b = s.Walls.append(b)
+	}
 	return b, nil
 }
 
@@ -83,6 +92,9 @@ func Decode(b []byte) (*Spec, error) {
 	s.Path, s.Dir = d.text(), d.text()
 	s.Closed, s.Refused, s.Probe = d.text(), d.text(), d.text()
 	s.Argv, s.Env = d.list(), d.list()
+	if s.Flags&Hardened != 0 {
+		s.Walls = d.walls()
+	}
 	if d.bad || len(d.rest) != 0 {
 		return nil, ErrSpec
 	}
@@ -120,16 +132,20 @@ func (d *decoder) number() uint32 {
 
 func (d *decoder) text() string { return string(d.take(d.number())) }
 
-func (d *decoder) list() []string {
+// count is how many of something follow. Each takes at least a word: a large
+// count in a short message must not make us reserve memory for it.
+func (d *decoder) count() uint32 {
 	n := d.number()
-	// Every string takes at least its length word: a large count in a short
-	// message must not make us reserve memory for it.
 	if n > maxStrings || uint64(n)*4 > uint64(len(d.rest)) {
 		d.bad = true
-		return nil
+		return 0
 	}
+	return n
+}
+
+func (d *decoder) list() []string {
 	var l []string
-	for range n {
+	for range d.count() {
 		l = append(l, d.text())
 	}
 	return l

@@ -15,8 +15,21 @@ func example() *stage.Spec {
 	}
 }
 
+func walled() *stage.Spec {
+	s := example()
+	s.Flags |= stage.Hardened
+	s.Walls = stage.Walls{
+		Make: []stage.Place{{Path: "0/a"}, {Path: "/tmp/x", File: true}, {Path: "n.d/n", Link: "/bin/x"}},
+		Mounts: []stage.Mount{{How: stage.AsIs, From: "/a", At: "/a", Dev: 1 << 40, Ino: 1<<63 + 5},
+			{How: stage.Merged, From: "n.d", At: "/usr/bin"}},
+		Rules:  []stage.Rule{{Path: "/proc", Folder: 1 << 33, File: 7}},
+		Hidden: stage.Rule{Folder: 12, File: 4}, Tty: stage.Rule{File: 6},
+	}
+	return s
+}
+
 func TestDecodeOfEncode(t *testing.T) {
-	for _, s := range []*stage.Spec{{}, example()} {
+	for _, s := range []*stage.Spec{{}, example(), walled()} {
 		b, err := s.Encode()
 		if err != nil {
 			t.Fatal(err)
@@ -54,6 +67,10 @@ func TestDecodeRefuses(t *testing.T) {
 func FuzzDecode(f *testing.F) {
 	b, err := example().Encode()
 	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b)
+	if b, err = walled().Encode(); err != nil {
 		f.Fatal(err)
 	}
 	f.Add(b)

@@ -13,8 +13,8 @@ const FailedCode = 125
 
 // Without os, because waiting for it would let the heavy packages go first.
 func init() {
-	if _, ok := syscall.Getenv(Environment); ok && called() {
-		run()
+	if how, ok := syscall.Getenv(Environment); ok && called() {
+		run(how)
 		syscall.Exit(FailedCode)
 	}
 }
@@ -56,9 +56,17 @@ func must(step Step, errno syscall.Errno) {
 	}
 }
 
-// run never returns. Its order matters: what the filter forbids comes before the
-// filter, and the filter is on before anything the command named is touched.
-func run() {
+// run never returns.
+func run(how string) {
+	var g grounds
+	if how != Plain {
+		must(Namespaces, deafen())
+		var step Step
+		var errno syscall.Errno
+		g, step, errno = enter(how)
+		must(step, errno)
+		must(Handover, say(Message{Kind: Walled}, -1))
+	}
 	spec, ruleset := receive()
 	must(Limits, errnoOf(syscall.Setrlimit(rlimitCore, &syscall.Rlimit{})))
 	must(Descriptors, closeAtExec(spec.Flags))
@@ -66,9 +74,25 @@ func run() {
 		must(Observing, traceMe())
 	}
 	if spec.Flags&Trial == 0 {
-		must(Directory, errnoOf(syscall.Chdir(spec.Dir)))
 		must(ForbiddenBefore, open(spec.Closed))
 	}
+	if spec.Flags&Hardened != 0 {
+		must(g.build(&spec.Walls, ruleset))
+	}
+	if spec.Flags&Trial == 0 {
+		must(Directory, errnoOf(syscall.Chdir(spec.Dir)))
+	}
+	if spec.Flags&Hardened != 0 {
+		reign(spec, ruleset)
+	}
+	confine(spec, ruleset)
+	fail(Exec, errnoOf(syscall.Exec(spec.Path, spec.Argv, spec.Env)))
+}
+
+// confine confines the calling thread for good, and returns when it may become
+// the command. Its order matters: what the filter forbids comes before the
+// filter, and the filter is on before anything the command named is touched.
+func confine(spec *Spec, ruleset int) {
 	must(Privileges, prctl(prSetNoNewPrivs, 1, 0))
 	must(Landlock, restrict(ruleset))
 	must(Capabilities, dropCapabilities())
@@ -81,7 +105,6 @@ func run() {
 	prove(spec)
 	must(Handover, say(Message{Kind: Ready}, -1))
 	must(Handover, released())
-	fail(Exec, errnoOf(syscall.Exec(spec.Path, spec.Argv, spec.Env)))
 }
 
 // receive takes the spec's and the ruleset's descriptors.

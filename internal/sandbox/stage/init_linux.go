@@ -1,0 +1,97 @@
+package stage
+
+import (
+	"runtime"
+	"syscall"
+	"unsafe"
+)
+
+const (
+	waitAll      = 0x40000000 // __WALL: processes made by clone without SIGCHLD as well
+	sysPidfdOpen = 434
+	lastSignal   = 31
+	ignored      = 1 // SIG_IGN
+)
+
+// reign starts the command and stays as the first process of its namespace, with
+// whose end the kernel ends everything else in it. It needs no rights for that
+// and is as closed to the command as the supervisor is: not dumpable, and no
+// thread of it is left that is in the command's Landlock domain.
+func reign(spec *Spec, ruleset int) {
+	started := make(chan int)
+	go func() {
+		// Never unlocked: the thread ends, and with it what it was confined by.
+		runtime.LockOSThread()
+		confine(spec, ruleset)
+		must(Init, prctl(syscall.PR_SET_DUMPABLE, 0, 0))
+		pid, err := syscall.ForkExec(spec.Path, spec.Argv, &syscall.ProcAttr{Env: spec.Env, Files: []uintptr{0, 1, 2}})
+		must(Exec, errnoOf(err))
+		started <- pid
+	}()
+	pid := <-started
+	must(Init, dropCapabilities())
+	// A change of credentials can clear it.
+	must(Init, prctl(syscall.PR_SET_PDEATHSIG, uintptr(syscall.SIGKILL), 0))
+	fd, _, errno := syscall.Syscall(sysPidfdOpen, uintptr(pid), 0, 0)
+	must(Init, errno)
+	must(Init, say(Message{Kind: Started}, int(fd)))
+	must(Init, errnoOf(syscall.Close(int(fd))))
+	reap(pid)
+}
+
+// reap waits for all there is, until the command has ended. Signals reach the
+// command without us: the supervisor has its descriptor.
+func reap(command int) {
+	for {
+		var ws syscall.WaitStatus
+		pid, err := syscall.Wait4(-1, &ws, syscall.WUNTRACED|waitAll, nil)
+		switch {
+		case err == syscall.EINTR:
+		case err != nil:
+			fail(Init, errnoOf(err))
+		case ws.Stopped():
+			if !detach(pid, ws.StopSignal()) && pid == command {
+				must(Init, say(Message{Kind: Stopped}, -1))
+			}
+		case pid == command:
+			must(Init, say(Message{Kind: Ended, Word: uint64(ws)}, -1))
+			syscall.Exit(0)
+		}
+	}
+}
+
+// detach lets go of a process that asked to be traced by its parent; false for
+// one that has not, and is stopped like any job.
+func detach(pid int, s syscall.Signal) bool {
+	if s == syscall.SIGTRAP {
+		s = 0
+	}
+	_, _, errno := syscall.RawSyscall6(syscall.SYS_PTRACE, syscall.PTRACE_DETACH, uintptr(pid), 0, uintptr(s), 0, 0)
+	return errno == 0
+}
+
+// deafen takes away the runtime's signal handlers. Without one the kernel gives
+// the first process of a namespace no signal but the supervisor's SIGKILL: keys
+// pressed at the terminal, and what the command sends to its group, are for the
+// command. What the caller ignores stays ignored, for the command too.
+func deafen() syscall.Errno {
+	for s := uintptr(1); s <= lastSignal; s++ {
+		switch syscall.Signal(s) {
+		case syscall.SIGKILL, syscall.SIGSTOP, syscall.SIGSEGV, syscall.SIGBUS, syscall.SIGFPE, syscall.SIGILL, syscall.SIGTRAP:
+			continue
+		}
+		// struct sigaction: handler, flags, restorer, mask; arm64 has no restorer,
+		// and zeros mean the same there.
+		var old, none [4]uint64
+		if _, _, errno := syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, s, 0, uintptr(unsafe.Pointer(&old)), 8, 0, 0); errno != 0 {
+			return errno
+		}
+		if old[0] == ignored {
+			continue
+		}
+		if _, _, errno := syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, s, uintptr(unsafe.Pointer(&none)), 0, 8, 0, 0); errno != 0 {
+			return errno
+		}
+	}
+	return 0
+}

@@ -156,7 +156,8 @@ func (r *reader) all(each func(Line) error) error {
 // Follow calls each for every line of the log and then for every line that is
 // added, until ctx ends or each returns an error. caughtUp, which may be nil, is
 // called once when all that was there at first has been given. A log that does
-// not exist yet is waited for, and one put in its place is read from its start.
+// not exist yet is waited for, and one put in its place is read from its start,
+// but for what was given already.
 func Follow(ctx context.Context, path string, caughtUp func(), each func(Line) error) error {
 	tick := time.NewTicker(followEvery)
 	defer tick.Stop()
@@ -167,6 +168,8 @@ func Follow(ctx context.Context, path string, caughtUp func(), each func(Line) e
 		}
 	}()
 	var r *reader
+	var n news
+	each = n.only(each)
 	for {
 		replacement, err := reopen(path, f)
 		if err != nil {
@@ -182,6 +185,7 @@ func Follow(ctx context.Context, path string, caughtUp func(), each func(Line) e
 				f.Close()
 			}
 			f, r = replacement, newReader(replacement)
+			n.skip = n.last
 			continue
 		}
 		if caughtUp != nil {
@@ -193,6 +197,25 @@ func Follow(ctx context.Context, path string, caughtUp func(), each func(Line) e
 			return ctx.Err()
 		case <-tick.C:
 		}
+	}
+}
+
+// news tells the lines that were not given before: what is left of a pruned log
+// stands in a new file.
+type news struct{ last, skip int64 }
+
+func (n *news) only(each func(Line) error) func(Line) error {
+	return func(l Line) error {
+		if l.Number == 1 && l.Record.Kind != Boundary {
+			n.skip = 0 // another log
+		}
+		if l.Record.N > 0 {
+			if l.Record.N <= n.skip {
+				return nil
+			}
+			n.last = l.Record.N
+		}
+		return each(l)
 	}
 }
 

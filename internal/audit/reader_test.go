@@ -109,6 +109,16 @@ func TestFollow(t *testing.T) {
 	next("c2")
 	record(t, open(t, path).NewRecorder("s2", nil), entry(audit.Allowed, "d"))
 	next("d")
+	// What is left after a pruning is not given again.
+	key, _ := newKey(t)
+	if p, err := audit.Prune(path, key, audit.Keep{Bytes: 800}, time.Now()); err != nil || p.Records == 0 {
+		t.Fatalf("%+v, %v", p, err)
+	}
+	if l := <-lines; l.Record.Kind != audit.Boundary {
+		t.Fatalf("got %+v, want a boundary", l)
+	}
+	record(t, r, entry(audit.Allowed, "e"))
+	next("e")
 	cancel()
 	if err := <-ended; !errors.Is(err, context.Canceled) {
 		t.Errorf("ended with %v", err)

@@ -139,7 +139,7 @@ func (v *Verifier) record(raw []byte, n int64, prev tlog.Hash) {
 	have := v.head.link
 	switch {
 	case n > have.n+1:
-		v.problem(v.line, "is record %d: %s before it missing", n, missing(have.n+1, n-1))
+		v.problem(v.line, "is record %d: %s missing before it", n, missing(have.n+1, n-1))
 		v.broken = true
 	case n <= have.n:
 		v.problem(v.line, "is record %d, and %d was expected: it was moved here or put in", n, have.n+1)

@@ -22,7 +22,7 @@ func flagCompleters() map[string]completer {
 		"profile": profileNames, "profile init --from": builtinNames, "store import --from": words("secret-service"),
 		"operation": operationNames, "format": words("jsonl", "ocsf", "csv"),
 		"store": words("system", "secret-service", "sealed-file"), "shim": words(profile.ShimNames()...),
-		"decode": words("auto", "none"), "for": words("once", "session", "15m", "1h"), "print": words("docker", "bwrap", "env"),
+		"decode": words("auto", "none"), "hardening": words("auto", "require", "off"), "for": words("once", "session", "15m", "1h"), "print": words("docker", "bwrap", "env"),
 		"run": runIDs, "session": runIDs, "read": grantedPairs, "write": grantedPairs, "ask": grantedPairs, "env": variableNames,
 	}
 }

@@ -49,7 +49,7 @@ type finding struct {
 }
 
 func newDoctorCommand(env *Env) *cobra.Command {
-	var asJSON bool
+	var asJSON, fixes bool
 	c := &cobra.Command{
 		Use:   "doctor",
 		Short: "Say what works here, what is missing and how to get it",
@@ -58,14 +58,35 @@ func newDoctorCommand(env *Env) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			dirs := profile.UserDirs(env.Getenv, env.UID)
 			all := diagnose(session.Look(cmd.Context(), dirs, env.Environ, env.UID))
-			if err := printFindings(env.Stdout, all, asJSON); err != nil {
+			print := printFindings
+			if fixes {
+				print = printFixes
+			}
+			if err := print(env.Stdout, all, asJSON); err != nil {
 				return err
 			}
 			return exit(doctorCode(all))
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON array")
+	c.Flags().BoolVar(&fixes, "fix-hints", false, "print only the commands that mend what was found, as a script to read before you run it")
+	c.MarkFlagsMutuallyExclusive("json", "fix-hints")
 	return c
+}
+
+// printFixes prints a command for each finding that has one, and as a comment
+// what it is for.
+func printFixes(w io.Writer, all []finding, _ bool) error {
+	for _, f := range all {
+		if f.Grade == fine || f.Fix == "" {
+			continue
+		}
+		about := fmt.Sprintf("%s (%s): %s; %s", f.About, f.Grade, f.Found, f.Means)
+		if _, err := fmt.Fprintf(w, "# %s\n%s\n", secret.Printable(about), secret.Printable(f.Fix)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func doctorCode(all []finding) int {

@@ -41,6 +41,7 @@ type runFlags struct {
 	identity  string
 	quiet     bool
 	hardening string
+	named     bool // a profile is
 	approve   string
 	noDialog  bool
 }
@@ -55,6 +56,7 @@ func newRunCommand(env *Env) *cobra.Command {
   keyhole run --read 'service=gh:github.com,account=*' -- bash`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			f.named = cmd.Flags().Changed("profile")
 			return runCommand(cmd.Context(), env, &f, args)
 		},
 	}
@@ -70,6 +72,7 @@ func newShellCommand(env *Env) *cobra.Command {
 		Short: "Start your shell in the sandbox",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			f.named = cmd.Flags().Changed("profile")
 			sh := env.Getenv("SHELL")
 			if sh == "" {
 				sh = "/bin/sh"
@@ -114,6 +117,7 @@ func runCommand(ctx context.Context, env *Env, f *runFlags, argv []string) error
 		return err
 	}
 	cfg.Boot, cfg.Hardening = boot, hardening
+	f.introduce(env, &cfg)
 	res, err := session.Run(ctx, cfg)
 	if err != nil {
 		return runFailure(err)
@@ -132,6 +136,30 @@ func (f *runFlags) layer() (sandbox.Hardening, error) {
 		return sandbox.Off, nil
 	}
 	return sandbox.Off, &Failure{Code: ExitUsage, Err: fmt.Errorf("--hardening=%s: auto, require or off", secret.Printable(f.hardening))}
+}
+
+// introduction is said once to a person who has named no profile.
+const introduction = `no profile is named, so this is the one called default: the command can read the system's programs, write %s, reach the network, and use no item of a keyring
+another is named with -p ('keyhole profile list'), an item granted with --read; 'keyhole why' explains. This is said once.`
+
+// introducedFile marks that it was.
+const introducedFile = "introduced"
+
+func (f *runFlags) introduce(env *Env, cfg *session.Config) {
+	if f.quiet || f.named || len(f.read)+len(f.write)+len(f.ask) > 0 || !isTerminal(env.Stderr) {
+		return
+	}
+	if os.MkdirAll(cfg.Dirs.State, 0o700) != nil {
+		return
+	}
+	mark, err := os.OpenFile(filepath.Join(cfg.Dirs.State, introducedFile), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return // it was said, or could not be kept in mind
+	}
+	_ = mark.Close() // nothing was written
+	for line := range strings.SplitSeq(fmt.Sprintf(introduction, secret.Printable(cfg.Vars.Workspace)), "\n") {
+		cfg.Notice(line)
+	}
 }
 
 func exit(code int) error {

@@ -164,7 +164,8 @@ func Boot(s Streams, h Hardening) *Booting { return &Booting{impl: boot(s, h)} }
 func (b *Booting) Cancel() { b.impl.cancel() }
 
 // Start builds the sandbox and starts the command in it. The caller must be the
-// only one in this process that waits for children, and must call Wait.
+// only one in this process that waits for children, and must call Wait, in the
+// same goroutine.
 func Start(ctx context.Context, s *Spec) (*Process, error) { return start(ctx, s) }
 
 // PID is the command's process id.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -116,6 +117,21 @@ func (b booting) launch(j job, layer Layer) spawned {
 	return spawned{child{pid: pid, socket: -1}, err}
 }
 
+// begin starts the command, or what will be it. Without a stage all is done on
+// this thread, which stays the run's: waking another one takes longer than the
+// start.
+func (b booting) begin(j job) spawned {
+	if b.staged {
+		b.job <- j
+		return <-b.run.spawned
+	}
+	runtime.LockOSThread()
+	b.run.here = true
+	s := b.launch(j, Layer{})
+	b.run.bear(s)
+	return s
+}
+
 func (s *Spec) tellLayer(l Layer) {
 	if s.OnLayer != nil {
 		s.OnLayer(l)
@@ -191,10 +207,7 @@ func startWith(ctx context.Context, s *Spec, f forced) (*Process, error) {
 		close(b.job)
 		return nil, b.end(<-r.spawned, err)
 	}
-	if b.job <- (job{s, p, f}); !b.staged {
-		go r.supervise(b.bring)
-	}
-	c := <-r.spawned
+	c := b.begin(job{s, p, f})
 	if err = c.err; err == nil && c.socket >= 0 {
 		s.tellLayer(c.layer)
 		<-r.watched

@@ -26,6 +26,8 @@ type run struct {
 	signals chan os.Signal
 	unwatch func() bool // set by begin, before wait can be called
 
+	here bool // reaped by the thread that calls wait, not by one of its own
+
 	mu     sync.Mutex // guards the rest, until done is closed
 	child  int        // ours, with whose end the run ends: the command, or the init of its namespace
 	main   int        // the command; 0 while an init has not started it
@@ -59,6 +61,16 @@ func (r *run) supervise(start func() spawned) {
 	runtime.LockOSThread()
 	defer close(r.done)
 	s := start()
+	r.bear(s)
+	r.spawned <- s
+	if s.pid != 0 {
+		r.reap()
+	}
+}
+
+// bear notes the child. One that is of no use is killed, with all it may have
+// started.
+func (r *run) bear(s spawned) {
 	r.mu.Lock()
 	r.child = s.pid
 	if s.layer.Hardened {
@@ -69,14 +81,20 @@ func (r *run) supervise(start func() spawned) {
 	r.ending = r.ending || s.err != nil
 	r.mu.Unlock()
 	close(r.born)
-	r.spawned <- s
-	if s.pid == 0 {
-		return
-	}
-	if r.over() {
+	if s.pid != 0 && r.over() {
 		r.killAll()
 	}
-	r.reap()
+}
+
+// finish waits until no descendant is left.
+func (r *run) finish() {
+	if r.here {
+		r.reap()
+		close(r.done)
+		runtime.UnlockOSThread()
+		r.here = false
+	}
+	<-r.done
 }
 
 // watch catches what has to be passed on. Stops from the terminal are caught so
@@ -271,7 +289,7 @@ func (r *run) begin(ctx context.Context) { r.unwatch = context.AfterFunc(ctx, r.
 // abandon ends a run whose start went wrong and returns why.
 func (r *run) abandon(err error) error {
 	r.kill()
-	<-r.done
+	r.finish()
 	signal.Stop(r.signals)
 	if errors.Is(err, errGone) && r.status.Signal != 0 {
 		return fmt.Errorf("the command was ended by %v while it was being prepared", syscall.Signal(r.status.Signal))
@@ -293,7 +311,7 @@ func (r *run) kill() {
 }
 
 func (r *run) wait() (Status, error) {
-	<-r.done
+	r.finish()
 	if r.reign != nil {
 		<-r.reign.over
 		if r.reign.said {

@@ -227,3 +227,50 @@ func TestGitWithoutKeyring(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// Remotes by ssh of granted hosts use https where the profile says so, and no
+// others; ssh without a key and signing fail with the reason, once, and nothing
+// else does.
+func TestGitWithoutKeys(t *testing.T) {
+	keyring.Need(t, "git", "ssh", "ssh-keygen")
+	d := newDesk(t)
+	profile := func(name, extra string) []string {
+		d.write(name+".jsonc", `{"extends": "git", `+extra+` "credential_access": [
+			{"servers": ["git.example"], "operations": ["read"]}, {"servers": ["port.example"], "ports": [8443], "operations": ["read"]},
+			{"servers": ["plain.example"], "protocols": ["http"], "operations": ["read"]}, {"servers": ["no.example"], "effect": "deny"}]}`)
+		return []string{"-p", filepath.Join(d.home, name+".jsonc")}
+	}
+	on, off := profile("on", ""), profile("off", `"git": {"ssh_to_https": false},`)
+	for _, c := range []struct{ remote, want string }{
+		{"git@git.example:me/repo.git", "https://git.example/me/repo.git"}, {"ssh://git@git.example/me/repo.git", "https://git.example/me/repo.git"},
+		{"git@port.example:x", "git@port.example:x"}, {"git@plain.example:x", "git@plain.example:x"}, {"git@no.example:x", "git@no.example:x"},
+		{"git@git.example.org:x", "git@git.example.org:x"}, {"me@git.example:x", "me@git.example:x"},
+	} {
+		if got := run(t, d.inside(on, "git", "ls-remote", "--get-url", c.remote)); got.out != c.want+"\n" {
+			t.Errorf("%s: %+v", c.remote, got)
+		}
+		if got := run(t, d.inside(off, "git", "ls-remote", "--get-url", c.remote)); got.out != c.remote+"\n" {
+			t.Errorf("%s, switched off: %+v", c.remote, got)
+		}
+	}
+	const hint = `keyhole: git used ssh, for which no key is granted in here.`
+	const reason = `keyhole: git could not sign: no signing key is granted in here.`
+	for _, c := range []struct {
+		script string
+		ok     bool
+		said   string
+	}{
+		{"git ls-remote ssh://git@127.0.0.1:1/x", false, hint},
+		{"ssh -p 1 git@127.0.0.1 true", false, ""},
+		{"git init -q r && cd r && git config user.name n && git config user.email e && echo x >f && git add f && git commit -qm one", true, ""},
+		{"cd r && git commit --allow-empty -q -S -m two", false, reason},
+		{"cd r && git -c gpg.format=ssh -c user.signingkey=~/.ssh/id_ed25519.pub commit --allow-empty -q -S -m three", false, reason},
+		{"cd r && git verify-commit HEAD", false, ""},
+		{"cd r && git log --oneline --show-signature | grep -c one", true, ""},
+	} {
+		got := run(t, d.inside(on, "sh", "-c", c.script))
+		if (got.code == 0) != c.ok || strings.Count(got.err, "keyhole: ") != min(len(c.said), 1) || !strings.Contains(got.err, c.said) {
+			t.Errorf("%s: %+v", c.script, got)
+		}
+	}
+}

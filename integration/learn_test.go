@@ -26,17 +26,17 @@ func (d *desk) learn(name string, flags []string, args ...string) result {
 // learned is the text of the profile that was written.
 func (d *desk) learned(name string) string {
 	d.t.Helper()
+	dir := filepath.Join(d.home, ".config")
 	for _, kv := range d.env {
-		if dir, ok := strings.CutPrefix(kv, "XDG_CONFIG_HOME="); ok {
-			b, err := os.ReadFile(filepath.Join(dir, "keyhole", "profiles", name+".jsonc"))
-			if err != nil {
-				d.t.Fatal(err)
-			}
-			return string(b)
+		if v, ok := strings.CutPrefix(kv, "XDG_CONFIG_HOME="); ok {
+			dir = v
 		}
 	}
-	d.t.Fatal("no XDG_CONFIG_HOME")
-	return ""
+	b, err := os.ReadFile(filepath.Join(dir, "keyhole", "profiles", name+".jsonc"))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return string(b)
 }
 
 // What a command was refused is proposed, and under the proposal it works; what
@@ -191,5 +191,43 @@ func TestLearnGitOverHTTP(t *testing.T) {
 	}
 	if got := run(t, d.inside([]string{"-p", "git2"}, clone("c3")...)); got.code != 0 {
 		t.Errorf("under the learned profile: %+v", got)
+	}
+}
+
+// Codex with its login in the keyring: its folder brings in its built-in
+// profile, and with it its items and no others.
+func TestLearnCodexInTheKeyring(t *testing.T) {
+	keyring.Need(t, "secret-tool")
+	program := agent(t, "codex")
+	d := usual(t)
+	d.write(".codex/config.toml", `cli_auth_credentials_store = "keyring"`)
+	in := d.command(program, "login", "--with-api-key")
+	in.Stdin = strings.NewReader("sk-example-learned")
+	if got := run(t, in); got.code != 0 {
+		t.Fatalf("logging in: %+v", got)
+	}
+	if out, err := d.outside("", "secret-tool", "search", "--all", "service", "Codex Auth"); err != nil || !strings.Contains(out, "Codex Auth") {
+		t.Fatalf("the login is not in the keyring: %s, %v", out, err)
+	}
+	flags := []string{"--read-path", filepath.Dir(filepath.Dir(program))}
+	status := []string{program, "login", "status"}
+	if got := run(t, d.inside(flags, status...)); strings.Contains(got.out+got.err, "API key") {
+		t.Fatalf("without a profile: %+v", got)
+	}
+	if got := d.learn("my-codex", flags, status...); got.code != 0 {
+		t.Fatalf("learning: %+v", got)
+	}
+	text := d.learned("my-codex")
+	if !strings.Contains(text, `"extends": ["default", "codex"]`) || strings.Contains(text, `"*"`) {
+		t.Errorf("proposed:\n%s", text)
+	}
+	for _, args := range [][]string{{"login", "status"}, {"logout"}} {
+		got := run(t, d.inside(append(flags, "-p", "my-codex"), append([]string{program}, args...)...))
+		if got.code != 0 || args[0] == "login" && !strings.Contains(got.out+got.err, "API key") {
+			t.Errorf("%v under the learned profile: %+v", args, got)
+		}
+	}
+	if _, err := d.outside("", "secret-tool", "lookup", "service", "Codex Auth"); err == nil {
+		t.Error("logging out has left the login")
 	}
 }

@@ -78,7 +78,7 @@ func TestBuiltinDecisions(t *testing.T) {
 // No built-in profile gives an item of a browser or an editor.
 func TestBuiltinsLeaveOthersAlone(t *testing.T) {
 	p := newPlace(t)
-	for _, name := range []string{"default", "claude-code", "codex", "gemini", "copilot", "opencode", "gh"} {
+	for _, name := range []string{"default", "claude-code", "codex", "gemini", "copilot", "opencode", "gh", "git", "docker", "aws", "node", "python", "go"} {
 		got, err := p.load(t, name)
 		if err != nil {
 			t.Fatal(err)

@@ -21,6 +21,7 @@ type document struct {
 	shims       []text
 	wrappers    []wrapper
 	openURLs    struct{ allow, ask []text }
+	git         struct{ sshToHTTPS text }
 	access      []access
 	filesystem  struct{ read, write, deny, files, folders []text }
 	network     struct {
@@ -69,6 +70,7 @@ func (d *document) grammar() object {
 		{"shims", list{&d.shims, false, kind{words: ShimNames()}}, false, "Programs of keyhole's own that come first in the command's PATH and reach, under the names tools know, the items that are granted."},
 		{"wrappers", named[wrapper]{&d.wrappers, (*wrapper).key, badWrapper, (*wrapper).grammar}, false, "Tools that use a secret which the command may not have, by the name the command calls them."},
 		{"open_urls", section{object{fields: d.openFields()}}, false, "Web addresses the command may have opened in your browser, outside: for logins."},
+		{"git", section{object{fields: d.gitFields()}}, false, "How git works inside."},
 		{"filesystem", section{object{fields: d.filesystemFields()}}, false, "Files and directories the command may open."},
 		{"network", section{object{fields: d.networkFields()}}, false, "What the command may connect to."},
 		{"environment", section{object{fields: d.environmentFields()}}, false, "Variables the command gets besides the harmless ones that always pass."},
@@ -94,6 +96,12 @@ func (d *document) openFields() []field {
 	return []field{
 		{"allow", list{&d.openURLs.allow, false, kind{check: badHost, name: "host"}}, false, "Hosts of which any http or https address is opened without a question. Whatever is in the address goes there."},
 		{"ask", list{&d.openURLs.ask, false, kind{check: badAskHost, name: "host or `*`"}}, false, "Hosts of which an address is opened after your yes; `*` is every host."},
+	}
+}
+
+func (d *document) gitFields() []field {
+	return []field{
+		{"ssh_to_https", truth{&d.git.sshToHTTPS}, false, "Whether remotes by ssh (`git@HOST:…`, `ssh://git@HOST/…`) use https where a rule grants a login for the host. Needs the shim `git-credential-keyhole`."},
 	}
 }
 

@@ -122,7 +122,7 @@ func TestList(t *testing.T) {
 			t.Errorf("%s: file %q", l.Name, l.File)
 		}
 	}
-	want := []string{"broken", "codex", "mine", "default", "claude-code", "copilot", "gemini", "gh", "opencode"}
+	want := []string{"broken", "codex", "mine", "default", "aws", "claude-code", "copilot", "docker", "gemini", "gh", "git", "go", "node", "opencode", "python"}
 	if !slices.Equal(names, want) {
 		t.Errorf("got %q, want %q", names, want)
 	}

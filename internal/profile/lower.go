@@ -26,6 +26,9 @@ func (d *document) addTo(p *Profile) {
 		}
 	}
 	d.addWrappers(p)
+	if d.git.sshToHTTPS.set { // the later word counts
+		p.Git.SSHToHTTPS = d.git.sshToHTTPS.value == yes
+	}
 	for _, add := range []struct {
 		to   *[]string
 		from []text

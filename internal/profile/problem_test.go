@@ -28,11 +28,11 @@ func TestProblems(t *testing.T) {
 
 		// keys
 		{"{\n  \"nmae\": \"x\"}", `2:3: unknown key "nmae", did you mean "name"?`},
-		{"{\"\u00e9\": 1,\n\"qqqqqqqqqqqqqqqqqqqqqqqq\": 1}", `1:2: unknown key "é"; known are $schema, name, description, extends, credential_access, shims, wrappers, open_urls, filesystem, network, environment, macos (and 1 more)`},
+		{"{\"\u00e9\": 1,\n\"qqqqqqqqqqqqqqqqqqqqqqqq\": 1}", `1:2: unknown key "é"; known are $schema, name, description, extends, credential_access, shims, wrappers, open_urls, git, filesystem, network, environment, macos (and 1 more)`},
 		{`{"name": "a", "n\u0061me": "b"}`, `1:15: key "name" is there twice, first in line 1`},
 		{`{"filesystem": {"raed": ["/x"]}}`, `1:17: filesystem: unknown key "raed", did you mean "read"?`},
 		{rule(sel + `"operation": ["read"]`), `2:42: credential_access: unknown key "operation", did you mean "operations"?`},
-		{`{"\u001b[2J": 1}`, `1:2: unknown key "\x1b[2J"; known are $schema, name, description, extends, credential_access, shims, wrappers, open_urls, filesystem, network, environment, macos`},
+		{`{"\u001b[2J": 1}`, `1:2: unknown key "\x1b[2J"; known are $schema, name, description, extends, credential_access, shims, wrappers, open_urls, git, filesystem, network, environment, macos`},
 
 		// types
 		{`{"name": 1}`, `1:10: name: want a string, have a number`},

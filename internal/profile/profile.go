@@ -20,6 +20,7 @@ type Profile struct {
 	Shims       []string // names of ShimNames, each once
 	Wrappers    []Wrapper
 	OpenURLs    OpenURLs
+	Git         Git
 	Filesystem  Filesystem
 	Network     Network
 	Environment Environment
@@ -30,6 +31,11 @@ type Profile struct {
 	Files []string
 
 	origins map[originKey]policy.Source // of values that have no Source
+}
+
+// Git says how git works inside.
+type Git struct {
+	SSHToHTTPS bool // remotes by ssh use https where a login for the host is granted
 }
 
 // OpenURLs says which web addresses the command may have opened in the person's

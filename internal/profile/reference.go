@@ -34,6 +34,7 @@ func Reference() []byte {
 	table("`credential_access`: writing", "", a.writeFields())
 	table("`wrappers`", "Each entry names a tool.", w.grammar().fields)
 	table("`open_urls`", "", d.openFields())
+	table("`git`", "", d.gitFields())
 	table("`filesystem`", "", d.filesystemFields())
 	table("`network`", "", d.networkFields())
 	table("`environment`", "", d.environmentFields())

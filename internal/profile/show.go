@@ -39,6 +39,9 @@ func (p *Profile) document() *document {
 	d.environment.set = entries(e.Set)
 	d.environment.credentials = credentialTexts(e.Credentials)
 	d.openURLs.allow, d.openURLs.ask = texts(p.OpenURLs.Allow), texts(p.OpenURLs.Ask)
+	if p.Git.SSHToHTTPS {
+		d.git.sshToHTTPS = word(yes)
+	}
 	d.wrappers = wrapperTexts(p.Wrappers)
 	return d
 }

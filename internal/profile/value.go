@@ -136,6 +136,32 @@ func (o one) encode() *node {
 	return leaf(o.to.value)
 }
 
+// truth is true or false.
+type truth struct{ to *text }
+
+const yes = "true"
+
+func (b truth) decode(r *reader, v hujson.Value) {
+	at := r.at(v.StartOffset)
+	lit, ok := v.Value.(hujson.Literal)
+	if !ok || lit.Kind() != 't' && lit.Kind() != 'f' {
+		r.fail(at, "want true or false, have %s", kindName(v))
+		return
+	}
+	*b.to = text{value: string(lit), set: true, at: at}
+}
+
+func (b truth) encode() *node {
+	if !b.to.set {
+		return nil
+	}
+	return &node{scalar: json.RawMessage(b.to.value)}
+}
+
+func (b truth) schema() schema { return schema{"type": "boolean"} }
+
+func (b truth) form() string { return "`true` or `false`" }
+
 // list is a list of different strings, never empty.
 type list struct {
 	to     *[]text

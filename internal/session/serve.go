@@ -231,6 +231,9 @@ func (r *run) servedVars(at string) map[string]string {
 		"XDG_RUNTIME_DIR":          at,
 	}
 	s := shims{names: r.cfg.Profile.Shims, bin: filepath.Join(at, "bin")}
+	if r.cfg.Profile.Git.SSHToHTTPS {
+		s.git.hosts = httpsHosts(r.cfg.Profile.Rules)
+	}
 	s.setTools(vars)
 	delete(vars, "XDG_RUNTIME_DIR")
 	if !slices.Contains(s.names, "docker-credential-keyhole") {

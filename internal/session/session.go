@@ -223,7 +223,7 @@ func (r *run) makeFiles() (err error) {
 		return fmt.Errorf("making shims: %w", err)
 	}
 	step("shims made")
-	if err := r.shims.makeTools(r.dir, r.cfg.Profile.Rules); err != nil {
+	if err := r.shims.makeTools(r.dir, r.cfg.Profile, r.cfg.Environ); err != nil {
 		return fmt.Errorf("making shims: %w", err)
 	}
 	if err := r.dir.makeKeychain(r.cfg.Vars.Home, names); err != nil {

@@ -23,6 +23,7 @@ type shims struct {
 	start   string // the start files
 	names   []string
 	tools   []string // wrapped tools
+	git     gitExtras
 }
 
 // commonPath is searched after the links when the command would have no PATH.

@@ -14,11 +14,22 @@ import (
 // setGit makes our helper the only one: the list was reset before. It is named
 // by its path, so that PATH does not matter, and through a shell, since only
 // there a path can be quoted.
-func setGit(vars map[string]string, link string) {
-	n := strconv.Itoa(gitSettings)
-	vars["GIT_CONFIG_COUNT"] = strconv.Itoa(gitSettings + 1)
-	vars["GIT_CONFIG_KEY_"+n] = "credential.helper"
-	vars["GIT_CONFIG_VALUE_"+n] = "!'" + link + "'"
+func (s *shims) setGit(vars map[string]string) {
+	settings := [][2]string{{"credential.helper", "!'" + filepath.Join(s.bin, profile.GitShim) + "'"}}
+	for _, host := range s.git.hosts {
+		base := "url.https://" + host + "/.insteadOf"
+		settings = append(settings, [2]string{base, "git@" + host + ":"}, [2]string{base, "ssh://git@" + host + "/"})
+	}
+	for _, p := range s.git.programs {
+		if p.key != "" {
+			settings = append(settings, [2]string{p.key, filepath.Join(s.bin, p.name)})
+		}
+	}
+	vars["GIT_CONFIG_COUNT"] = strconv.Itoa(gitSettings + len(settings))
+	for i, kv := range settings {
+		n := strconv.Itoa(gitSettings + i)
+		vars["GIT_CONFIG_KEY_"+n], vars["GIT_CONFIG_VALUE_"+n] = kv[0], kv[1]
+	}
 }
 
 // dockerHelper is what docker's configuration calls the helper: the link's name
@@ -82,7 +93,13 @@ func registryNames(server string) []string {
 }
 
 // makeTools writes what the shims of single tools need.
-func (s *shims) makeTools(dir *runDir, rules []policy.Rule) error {
+func (s *shims) makeTools(dir *runDir, p *profile.Profile, environ []string) error {
+	if s.has(profile.GitShim) {
+		if err := s.makeGit(p, environ); err != nil {
+			return err
+		}
+	}
+	rules := p.Rules
 	if s.has(profile.DockerShim) {
 		return writeDockerConfig(dir.runtime(), rules)
 	}
@@ -92,7 +109,7 @@ func (s *shims) makeTools(dir *runDir, rules []policy.Rule) error {
 // setTools points the tools at their shims.
 func (s *shims) setTools(vars map[string]string) {
 	if s.has(profile.GitShim) {
-		setGit(vars, filepath.Join(s.bin, profile.GitShim))
+		s.setGit(vars)
 	}
 	if s.has(profile.OpenShim) {
 		vars["BROWSER"] = filepath.Join(s.bin, profile.OpenShim)

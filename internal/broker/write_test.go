@@ -237,3 +237,28 @@ func (s *slowWriter) Create(_ context.Context, item secret.Info, v secret.Value)
 func (s *slowWriter) Update(_ context.Context, _ string, c secret.Change) error {
 	return s.wait(*c.Value)
 }
+
+// A refusal names a command that would allow it, or one that explains it, and
+// nothing that a shell would act on.
+func TestRefusalsSayWhatToDo(t *testing.T) {
+	for _, tt := range []struct {
+		name, service, account string
+		rules                  []policy.Rule
+		want                   string
+	}{
+		{"no rule", "seen", "ann", []policy.Rule{allow(read, "seen")},
+			`keyhole: deleting "seen" is not granted by profile test; keyhole run --write 'service=seen,account=ann' would grant it`},
+		{"what cannot be pasted", "seen", "a'; rm -rf x", []policy.Rule{allow(read, "seen")},
+			`keyhole: deleting "seen" is not granted by profile test; outside, 'keyhole log show --denied --session s' shows its name for a rule of yours`},
+		{"a rule", "seen", "ann", []policy.Rule{allow(read, "seen"), rule(policy.Deny, "seen", policy.Delete)},
+			`keyhole: deleting "seen" is denied by p.jsonc:3; outside, keyhole why credential --run s service=seen account=ann --operation delete says more`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			g := open(t, tt.rules...)
+			it := g.mem.Add("seen", "1", "service", tt.service, "account", tt.account)
+			if err := g.Delete(t.Context(), shim, it.Ref); err == nil || err.Error() != tt.want {
+				t.Errorf("got  %v\nwant %s", err, tt.want)
+			}
+		})
+	}
+}

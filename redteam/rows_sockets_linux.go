@@ -121,14 +121,17 @@ func race(name string) string { return name + " " + strconv.Itoa(rounds) }
 func raceRows() []row {
 	return []row{
 		{id: "B36", title: "a thread flips the bytes of the address", base: stopped, hard: stopped, tries: []try{
-			{race("flipaddress") + " $flipgood $outer/bus", "+ + * *", "+ 0 + *", "+ 0 * *"}}},
+			{race("flipaddress") + " $flipgood $outer/bus", "+ + * *", "+ 0 + *", "+ 0 * *"},
+			{race("flipaddress") + " $flipgood $ws/forbidden/s", "+ + * *", "+ 0 + *", ""}}},
 		{id: "B37", title: "a thread swaps the descriptor, TCP and Unix", base: stopped, hard: stopped,
 			why: "has no allowed side", tries: []try{
-				{race("flipfd") + " $outer/bus", "+ * *", "0 + +", "0 * +"}}},
+				{race("flipfd") + " $outer/bus", "+ * *", "0 + +", "0 * +"},
+				{race("flipfd") + " $ws/forbidden/s", "+ * *", "0 + +", ""}}},
 		{id: "B38", title: "a symlink replaced by rename", base: stopped, hard: stopped, tries: []try{
 			{race("fliplink") + " $flipgood $outer/bus", "+ + * *", "+ 0 + *", ""}}},
 		{id: "B39", title: "the working folder changes under a relative path", base: stopped, hard: stopped, tries: []try{
-			{race("flipfolder") + " $allowedE $outer", "+ + * *", "+ 0 + *", "ENOENT"}}},
+			{race("flipfolder") + " $allowedE $outer", "+ + * *", "+ 0 + *", "ENOENT"},
+			{race("flipfolder") + " $allowedE $ws/forbidden", "+ + * *", "+ 0 + *", ""}}},
 		{id: "B40", title: "an own socket and a foreign one change names in one step", base: stopped, hard: stopped, tries: []try{
 			{race("flipown") + " swapped", "+ + * *", "+ 0 + *", ""}}},
 		{id: "B41", title: "a symlink replaced while it is read", base: stopped, hard: stopped, tries: []try{

@@ -76,7 +76,7 @@ func newWorld(t *testing.T) *world {
 
 // folders: a home with secrets in it, and a project that is a git repository.
 func (w *world) folders() {
-	for _, d := range []string{"project/.git/hooks", "project/.vscode", "outer/ep", "outer/keep", "allowed", "allowedE", "bin2",
+	for _, d := range []string{"project/.git/hooks", "project/.vscode", "project/forbidden", "outer/ep", "outer/keep", "allowed", "allowedE", "bin2",
 		".ssh", ".aws", ".config/gh", ".config/autostart", ".local/bin", ".local/share/keyrings", ".npm",
 		"run/gnupg", "run/systemd", "run/tmux", "config/keyhole/profiles"} {
 		w.check(os.MkdirAll(w.path(d), 0o700))
@@ -126,7 +126,7 @@ func (w *world) programs() {
 
 func (w *world) sockets() {
 	for path, says := range map[string]string{"outer/bus": "B", "outer/bus2": "B", "outer/s": "B", "outer/ep/bus": "B",
-		"allowed/s": "A", "allowedE/s": "E", "project/foreign": "B", "project/swapped": "B",
+		"allowed/s": "A", "allowedE/s": "E", "project/foreign": "B", "project/forbidden/s": "B", "project/swapped": "B",
 		"run/docker.sock": "B", "run/gnupg/S.gpg-agent": "B", "run/wayland-0": "B", "run/systemd/private": "B",
 		"run/tmux/default": "B", "run/vscode-ipc.sock": "B"} {
 		w.serve("unix", w.path(path), says)

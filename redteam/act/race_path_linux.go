@@ -54,6 +54,9 @@ func flipFolder(a []string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if err := unix.Access(a[2], unix.X_OK); err != nil { // hidden: there is no race
+		return "", err
+	}
 	return inFolder(a[1], func() (string, error) {
 		var t *tally
 		err := during(func(i int) error { return unix.Chdir(a[1+i%2]) }, func() (err error) {

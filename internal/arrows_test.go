@@ -67,13 +67,14 @@ func arrows() map[string][]string {
 func homes() map[string][]string {
 	return map[string][]string{
 		"filippo.io/age":              {"internal/provider/sealedfile"},
+		"github.com/creack/pty":       {"internal/sandbox/leash"},
 		"github.com/godbus/dbus/v5":   {"internal/provider/secretservice", "internal/shim/..."},
 		"github.com/spf13/cobra":      {"internal/cli"},
 		"github.com/spf13/pflag":      {"internal/cli"},
 		"github.com/tailscale/hujson": {"internal/profile"},
 		"golang.org/x/mod":            {"internal/audit", "internal/cli"},
 		"golang.org/x/sys":            {"internal/..."},
-		"golang.org/x/term":           {"internal/cli", "internal/session", "internal/watch", "internal/shim/security"},
+		"golang.org/x/term":           {"internal/cli", "internal/session", "internal/watch", "internal/shim/security", "internal/sandbox/leash"},
 	}
 }
 

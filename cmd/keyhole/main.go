@@ -15,6 +15,9 @@ import (
 )
 
 func main() {
+	if code, played := sandbox.Play(os.Args); played {
+		os.Exit(code)
+	}
 	if shim.Linked(filepath.Base(os.Args[0])) {
 		os.Exit(shim.Run(shim.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}, os.Args))
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -33,9 +34,31 @@ func ofDescriptor(fd int) (Cred, error) {
 	if x.Ngroups < 1 {
 		return Cred{}, errors.New("peer credentials without a group")
 	}
-	pid, err := unix.GetsockoptInt(fd, unix.SOL_LOCAL, unix.LOCAL_PEERPID)
+	var b [tokenSize]byte
+	n, err := peerToken(fd, &b)
 	if err != nil {
 		return Cred{}, err
 	}
-	return Cred{PID: pid, UID: x.Uid, GID: x.Groups[0]}, nil
+	t, err := parseToken(b[:n])
+	if err != nil {
+		return Cred{}, err
+	}
+	return agree(x.Uid, x.Groups[0], t)
+}
+
+// What x/sys has no call for: getsockopt with LOCAL_PEERTOKEN (sys/syscall.h,
+// sys/un.h).
+const (
+	sysGetsockopt  = 118
+	localPeerToken = 6
+)
+
+func peerToken(fd int, b *[tokenSize]byte) (int, error) {
+	size := uint32(len(b))
+	_, _, errno := unix.Syscall6(sysGetsockopt, uintptr(fd), unix.SOL_LOCAL, localPeerToken,
+		uintptr(unsafe.Pointer(b)), uintptr(unsafe.Pointer(&size)), 0)
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(min(size, tokenSize)), nil
 }

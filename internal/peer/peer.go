@@ -12,6 +12,8 @@ type Cred struct {
 	PID int
 	UID uint32
 	GID uint32
+
+	Version uint32 // macOS: with PID it names one program being executed; elsewhere 0
 }
 
 // Of asks the kernel who connected c.

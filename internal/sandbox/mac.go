@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -87,6 +88,21 @@ func closedOnMac(s *Spec, granted []string, resolve func(string) string) []strin
 		}
 	}
 	return out
+}
+
+// ResolveHere follows the links of p as far as it exists on this system.
+func ResolveHere(p string) string {
+	p = filepath.Clean(p)
+	rest := ""
+	for dir := p; ; dir = filepath.Dir(dir) {
+		if real, err := filepath.EvalSymlinks(dir); err == nil {
+			return filepath.Join(real, rest)
+		}
+		if dir == "/" || dir == "." {
+			return p
+		}
+		rest = filepath.Join(filepath.Base(dir), rest)
+	}
 }
 
 // ResolveForMac follows the links that every Mac has, for showing what one would

@@ -190,8 +190,12 @@ func (p *Process) Refused() []Refused { return p.impl.refused() }
 // Kill ends every process of the sandbox.
 func (p *Process) Kill() { p.impl.kill() }
 
+// Play plays the part that args[0] names, when this program was started by the
+// sandbox for one. It is the first thing main does.
+func Play(args []string) (code int, played bool) { return play(args) }
+
 // Harden makes this process unreadable to others of the same user (not
-// dumpable, no core file) and is the first thing main does.
+// dumpable, no core file) and is what main does next.
 func Harden() error { return harden() }
 
 // Report is what this system offers, for doctor and for a start's error text.

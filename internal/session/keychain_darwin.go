@@ -25,3 +25,6 @@ func systemKeychain(cfg *Config) (s *store, there bool, err error) {
 // systemShims are the shims of a run: those that were asked for, and those that
 // every run of this system has.
 func systemShims(asked []string) []string { return macShims(asked) }
+
+// connectsForCommand: here the command connects to keyhole's sockets itself.
+const connectsForCommand = false

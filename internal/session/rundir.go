@@ -12,8 +12,9 @@ import (
 	"keyhole/internal/wire"
 )
 
-// sunPathMax is the longest path a Unix socket address holds, without its NUL.
-const sunPathMax = 107
+// sunPathMax is the longest path a Unix socket address holds here, without its
+// NUL.
+const sunPathMax = len(syscall.RawSockaddrUnix{}.Path) - 1
 
 // runDir is the folder of one run: endpoint sockets that the command may only
 // connect to, two folders it may write, for temporary and for runtime files, and

@@ -337,7 +337,7 @@ func (r *run) silence() {
 // listen starts to answer on the run's sockets.
 func (r *run) listen(ctx context.Context) error {
 	peer := os.Getpid()
-	if r.cfg.Unconfined {
+	if r.cfg.Unconfined || !connectsForCommand {
 		peer = 0
 	}
 	return r.listenAs(ctx, r.sockets, peer)

@@ -35,6 +35,7 @@ type toolSpec struct {
 	Network     sandbox.Network
 	Hardening   sandbox.Hardening
 	Home        string // of the person, of which the tool sees what is granted
+	Mac         sandbox.Mac
 }
 
 // toolSpec lets the tool read the system and what its wrapper names, and nothing
@@ -52,6 +53,7 @@ func (r *run) toolSpec(w *wrapped, call shimserver.Call, values map[string]strin
 			UDP:      cfg.Profile.Network.Outbound == policy.Allow,
 			Loopback: cfg.Profile.Network.Loopback,
 		},
+		Mac: sandbox.Mac{Tag: "keyhole-" + r.id, Home: cfg.Vars.Home, Tmp: filepath.Join(w.folder, "tmp"), Run: filepath.Join(w.folder, "run")},
 	}
 	read := func(path string) {
 		s.Grants = append(s.Grants, sandbox.Grant{Path: path, Access: sandbox.Read, Optional: true})
@@ -135,6 +137,7 @@ func RunWrapped(ctx context.Context, spec io.Reader, streams sandbox.Streams) (i
 		Path: s.Path, Argv: s.Argv, Env: s.Env, Dir: s.Dir, Streams: streams,
 		Grants: s.Grants, Protected: s.Protected, EndpointDir: s.EndpointDir, Probe: s.Probe, Network: s.Network,
 		Hardening: s.Hardening, Home: s.Home,
+		Endpoints: []string{filepath.Base(s.Probe)}, Mac: s.Mac,
 	})
 	if err != nil {
 		return 0, err

@@ -58,6 +58,17 @@ func (p *Profile) Args() []string {
 	return args
 }
 
+// Program compiles a profile, puts itself under it and becomes the command: the
+// process stays the same. It is Apple's, and not looked for on PATH.
+const Program = "/usr/bin/sandbox-exec"
+
+// Command is what to execute, for a profile whose text is in file. Paths are in
+// parameters: any program of the person can read them, and no secret is there.
+func (p *Profile) Command(file, path string, args []string) []string {
+	argv := append([]string{Program, "-f", file}, p.Args()...)
+	return append(append(argv, "--", path), args...)
+}
+
 // maxRules keeps well below the number at which the system's compiler was seen
 // to crash, about 17,770.
 const maxRules = 4000

@@ -1,0 +1,197 @@
+// Package leash runs a command in a session of its own and, when one of its
+// streams is a terminal, at a terminal of its own: what it does there cannot
+// reach the person's, and what it leaves running can be found and ended. A second
+// process, the watchdog, does that when the first is killed.
+//
+// It confines nothing. On a Mac, where there is neither a subreaper nor a signal
+// at a parent's death, the sandbox starts sandbox-exec with it. A process that
+// makes a session of its own gets away; it stays confined for life.
+package leash
+
+import (
+	"errors"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Command is what is started.
+type Command struct {
+	Path                  string
+	Argv, Env             []string
+	Dir                   string
+	Stdin, Stdout, Stderr *os.File  // nil: /dev/null
+	Terminal              *Terminal // from OpenTerminal, or nil
+	Watchdog              *Watchdog // or nil
+}
+
+// Child is a started command.
+type Child struct {
+	pid      int
+	terminal *Terminal
+	watchdog *Watchdog
+	signals  chan os.Signal
+
+	mu    sync.Mutex // guards ended: afterwards the id may be another's
+	ended bool
+}
+
+// Status is how a command ended.
+type Status struct {
+	Code   int // its own, or 128+Signal
+	Signal int
+}
+
+// Start starts it. The caller must call Wait.
+func Start(c *Command) (*Child, error) {
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer null.Close()
+	sys := &syscall.SysProcAttr{Setsid: true}
+	files := make([]uintptr, 3)
+	for n, f := range []*os.File{c.Stdin, c.Stdout, c.Stderr} {
+		switch {
+		case f == nil:
+			f = null
+		case c.Terminal != nil && isTerminal(f):
+			f = c.Terminal.slave
+			sys.Setctty, sys.Ctty = true, n
+		}
+		files[n] = f.Fd()
+	}
+	ch := &Child{terminal: c.Terminal, watchdog: c.Watchdog, signals: make(chan os.Signal, 32)}
+	// From here on a signal for the command waits for it.
+	for _, s := range []os.Signal{unix.SIGTERM, unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGUSR1, unix.SIGUSR2, unix.SIGTSTP, unix.SIGTTOU, unix.SIGTTIN, unix.SIGWINCH} {
+		if !signal.Ignored(s) {
+			signal.Notify(ch.signals, s)
+		}
+	}
+	ch.pid, err = syscall.ForkExec(c.Path, c.Argv, &syscall.ProcAttr{Dir: c.Dir, Env: c.Env, Files: files, Sys: sys})
+	if err == nil && c.Watchdog != nil {
+		if err = c.Watchdog.guard(ch.pid); err != nil {
+			ch.Kill()
+			_, _ = wait4(ch.pid) // it is dead
+		}
+	}
+	if err != nil {
+		signal.Stop(ch.signals)
+		return nil, err
+	}
+	if c.Terminal != nil {
+		c.Terminal.begin()
+	}
+	return ch, nil
+}
+
+// PID is the command's id, which is its session's and its group's too.
+func (c *Child) PID() int { return c.pid }
+
+// Wait passes signals on, stops with the command, and returns when it has ended
+// and what was left of its session has been killed.
+func (c *Child) Wait() (Status, error) {
+	done := make(chan struct{})
+	var passed sync.WaitGroup
+	passed.Go(func() { c.pass(done) })
+	var status Status
+	var err error
+	for {
+		var ws unix.WaitStatus
+		if ws, err = wait4(c.pid); err != nil {
+			break
+		}
+		if ws.Stopped() {
+			c.stop()
+			continue
+		}
+		if status.Code = ws.ExitStatus(); ws.Signaled() {
+			status = Status{Code: 128 + int(ws.Signal()), Signal: int(ws.Signal())}
+		}
+		break
+	}
+	c.mu.Lock()
+	c.ended = true
+	c.mu.Unlock()
+	err = errors.Join(err, endSession(c.pid, 0, 0))
+	close(done)
+	signal.Stop(c.signals)
+	passed.Wait()
+	if c.terminal != nil {
+		c.terminal.end()
+	}
+	if c.watchdog != nil {
+		c.watchdog.dismiss()
+	}
+	return status, err
+}
+
+// wait4 waits for an end or a stop. Continuing is not asked for: macOS reports it
+// in a form that looks like a stop.
+func wait4(pid int) (unix.WaitStatus, error) {
+	for {
+		var ws unix.WaitStatus
+		_, err := unix.Wait4(pid, &ws, unix.WUNTRACED, nil)
+		if !errors.Is(err, unix.EINTR) {
+			return ws, err
+		}
+	}
+}
+
+// pass hands signals to the command. Stops from the person's terminal are not
+// for us: with a terminal of its own the command gets its own.
+func (c *Child) pass(done <-chan struct{}) {
+	for {
+		select {
+		case <-done:
+			return
+		case s := <-c.signals:
+			switch s {
+			case unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU:
+			case unix.SIGWINCH:
+				if c.terminal != nil {
+					c.terminal.resize()
+				}
+			default:
+				c.signal(c.pid, s.(syscall.Signal))
+			}
+		}
+	}
+}
+
+func (c *Child) signal(to int, s syscall.Signal) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.ended {
+		_ = unix.Kill(to, s) // gone is as good
+	}
+}
+
+// stop stops us as the command has stopped, with the person's terminal as it was,
+// and goes on with it.
+func (c *Child) stop() {
+	if c.terminal != nil {
+		c.terminal.settle()
+		c.terminal.cooked()
+	}
+	// The stop may come a little later than the call returns.
+	on := make(chan os.Signal, 1)
+	signal.Notify(on, unix.SIGCONT)
+	_ = unix.Kill(unix.Getpid(), unix.SIGSTOP)
+	<-on
+	signal.Stop(on)
+	if c.terminal != nil {
+		c.terminal.raw()
+		c.terminal.resize()
+	}
+	c.signal(-c.pid, unix.SIGCONT)
+}
+
+// Kill ends every process of the command's session.
+func (c *Child) Kill() {
+	c.signal(-c.pid, unix.SIGKILL)
+	_ = endSession(c.pid, 0, 0) // Wait looks again
+}

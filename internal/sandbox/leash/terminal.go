@@ -1,0 +1,197 @@
+package leash
+
+import (
+	"os"
+	"sync"
+	"time"
+
+	"github.com/creack/pty"
+	"golang.org/x/sys/unix"
+	"golang.org/x/term"
+)
+
+// Terminal is one of the command's own, and the person's, to which it is shown.
+type Terminal struct {
+	master, slave *os.File
+	keys          *os.File // what the person types, or nil
+	screen        *os.File // where the person sees it
+	stop          [2]*os.File
+
+	shown chan struct{} // closed when all that was written has been shown
+	typed sync.WaitGroup
+
+	mu     sync.Mutex // guards before
+	before *term.State
+}
+
+// lastWords is how long after the command's end its terminal is read: a process
+// that got away may hold it open for ever.
+const lastWords = time.Second
+
+// OpenTerminal makes one if a stream is a terminal; else it returns nil.
+func OpenTerminal(stdin, stdout, stderr *os.File) (*Terminal, error) {
+	t := &Terminal{shown: make(chan struct{})}
+	for _, f := range []*os.File{stderr, stdout, stdin} {
+		if f != nil && isTerminal(f) {
+			t.screen = f
+		}
+	}
+	for _, f := range []*os.File{stderr, stdout} { // standard output before all
+		if f != nil && isTerminal(f) {
+			t.screen = f
+		}
+	}
+	if t.screen == nil {
+		return nil, nil
+	}
+	if stdin != nil && isTerminal(stdin) {
+		t.keys = stdin
+	}
+	var err error
+	if t.master, t.slave, err = pty.Open(); err != nil {
+		return nil, err
+	}
+	if t.stop[0], t.stop[1], err = os.Pipe(); err != nil {
+		t.Close()
+		return nil, err
+	}
+	t.resize()
+	return t, nil
+}
+
+// Name is its device.
+func (t *Terminal) Name() string { return t.slave.Name() }
+
+// Close is for one that no command was started at.
+func (t *Terminal) Close() {
+	for _, f := range []*os.File{t.master, t.slave, t.stop[0], t.stop[1]} {
+		if f != nil {
+			_ = f.Close() // nothing was written
+		}
+	}
+}
+
+func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
+
+// begin shows what the command writes and passes on what is typed.
+func (t *Terminal) begin() {
+	_ = t.slave.Close() // the command has it
+	t.raw()
+	go func() {
+		defer close(t.shown)
+		pass(t.screen, t.master)
+	}()
+	if t.keys != nil {
+		t.typed.Go(t.typing)
+	}
+}
+
+// pass copies until the last holder of the terminal is gone, which reads as an
+// error on some systems.
+func pass(to, from *os.File) {
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := from.Read(buf)
+		if n > 0 {
+			if _, err := to.Write(buf[:n]); err != nil {
+				return
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// typing passes keys on. It waits with select and not in read, so that it can be
+// ended without taking a key that is not for the command.
+func (t *Terminal) typing() {
+	in, stop := int(t.keys.Fd()), int(t.stop[0].Fd())
+	buf := make([]byte, 4096)
+	for {
+		var ready unix.FdSet
+		ready.Set(in)
+		ready.Set(stop)
+		_, err := unix.Select(max(in, stop)+1, &ready, nil, nil, nil)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil || ready.IsSet(stop) {
+			return
+		}
+		n, err := unix.Read(in, buf)
+		if err == unix.EINTR || err == unix.EAGAIN {
+			continue
+		}
+		if err != nil || n <= 0 {
+			return
+		}
+		if _, err := t.master.Write(buf[:n]); err != nil {
+			return
+		}
+	}
+}
+
+// end shows the last words and gives the person's terminal back.
+func (t *Terminal) end() {
+	_ = t.stop[1].Close() // ends typing
+	t.typed.Wait()
+	late := time.NewTimer(lastWords)
+	defer late.Stop()
+	select {
+	case <-t.shown:
+	case <-late.C:
+	}
+	t.cooked()
+	_ = t.master.Close() // hangs up on who is left
+	_ = t.stop[0].Close()
+}
+
+// raw gives the command every key, if we are who the person is talking to.
+func (t *Terminal) raw() {
+	if t.keys == nil || !foreground(t.keys) {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.before == nil {
+		// A terminal that cannot be set is used as it is.
+		t.before, _ = term.MakeRaw(int(t.keys.Fd()))
+	}
+}
+
+// settle waits a moment for what the command has written to be shown: nothing is
+// while we are stopped.
+func (t *Terminal) settle() {
+	const tries, step = 40, 5 * time.Millisecond
+	master := int(t.master.Fd())
+	for quiet, n := 0, 0; quiet < 2 && n < tries; n++ {
+		var ready unix.FdSet
+		ready.Set(master)
+		found, err := unix.Select(master+1, &ready, nil, nil, &unix.Timeval{})
+		if quiet++; err != nil || found > 0 {
+			quiet = 0
+		}
+		time.Sleep(step)
+	}
+}
+
+func (t *Terminal) cooked() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.before != nil {
+		_ = term.Restore(int(t.keys.Fd()), t.before) // it may be gone
+		t.before = nil
+	}
+}
+
+// foreground tells whether the terminal sends its signals to our group. Setting
+// one in the background would stop us.
+func foreground(f *os.File) bool {
+	group, err := unix.IoctlGetInt(int(f.Fd()), unix.TIOCGPGRP)
+	return err == nil && group == unix.Getpgrp()
+}
+
+func (t *Terminal) resize() {
+	_ = pty.InheritSize(t.screen, t.master) // an odd size is no reason to end
+}

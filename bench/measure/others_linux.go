@@ -89,7 +89,8 @@ func (b *bench) otherPrograms(ws, dir string) ([]other, error) {
 	fence := fetched("sandboxes", "fence")
 	same := func(name string, argv ...string) other { return other{name, argv, argv} }
 	return []other{
-		same("keyhole", b.keyhole, "run", "--quiet", "--"),
+		same("keyhole", b.keyhole, "run", "--quiet", "--hardening=off", "--"),
+		same("keyhole, hardened", b.keyhole, "run", "--quiet", "--hardening=require", "--"),
 		{"bubblewrap", bwrap, append(bwrap, "--bind", ws, ws)},
 		same("firejail, no profile", firejail, "--quiet", "--noprofile"),
 		same("firejail, its default profile", firejail, "--quiet"),

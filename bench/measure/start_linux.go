@@ -16,8 +16,9 @@ import (
 const nobody = 65534
 
 const (
-	startRounds = 60
-	startBudget = 1.15
+	startRounds    = 60
+	startBudget    = 1.15
+	hardenedBudget = 1.35
 )
 
 // launch is how programs are started for one row: as whom, and with which
@@ -58,7 +59,7 @@ func (b *bench) start(*keyring.Keyring) error {
 			return err
 		}
 	}
-	s.say("Whole processes: `keyhole run -- /bin/true` against `bwrap --ro-bind / / --dev /dev --proc /proc --unshare-pid " +
+	s.say("Whole processes: `keyhole run -- /bin/true` in each layer against `bwrap --ro-bind / / --dev /dev --proc /proc --unshare-pid " +
 		"--unshare-net /bin/true`. keyhole writes two records to disk meanwhile (one before the command may do " +
 		"anything, one at the end) and bubblewrap none; the phases show what that costs.")
 	return b.phases(s, empty)
@@ -147,15 +148,17 @@ func (l launch) lastWords() string {
 func (b *bench) startRow(s *section, l launch, empty string) error {
 	r, err := inTurn(b.ctx, b.few(startRounds), b.brief(12*time.Second),
 		l.side(b, "bwrap", "bwrap", "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--unshare-pid", "--unshare-net", "/bin/true"),
-		l.side(b, "keyhole", b.keyhole, "run", "--quiet", "--", "/bin/true"),
+		l.side(b, "keyhole", b.keyhole, "run", "--quiet", "--hardening=off", "--", "/bin/true"),
+		l.side(b, "hardened", b.keyhole, "run", "--quiet", "--hardening=require", "--", "/bin/true"),
 		l.side(b, "true", "/bin/true"),
 		l.side(b, "empty", empty),
 	)
 	if err != nil {
 		return err
 	}
-	s.row(newRow("run, "+l.what, startBudget, 0, r[0], r[1]))
-	s.say("%s: /bin/true alone takes %s, an empty static Go program %s.", l.what, human(median(r[2])), human(median(r[3])))
+	s.row(newRow("run, base layer, "+l.what, startBudget, 0, r[0], r[1]))
+	s.row(newRow("run, hardened, "+l.what, hardenedBudget, 0, r[0], r[2]))
+	s.say("%s: /bin/true alone takes %s, an empty static Go program %s.", l.what, human(median(r[3])), human(median(r[4])))
 	return nil
 }
 
@@ -174,9 +177,10 @@ func (b *bench) phases(s *section, empty string) error {
 	r, err := inTurn(b.ctx, b.few(startRounds), b.brief(10*time.Second),
 		l.side(b, "empty", empty),
 		l.side(b, "version", b.keyhole, "version"),
-		failing(memory.side(b, "not found", b.keyhole, "run", "--quiet", "--", "/nonexistent")),
-		memory.side(b, "log in memory", b.keyhole, "run", "--quiet", "--", "/bin/true"),
-		l.side(b, "run", b.keyhole, "run", "--quiet", "--", "/bin/true"),
+		failing(memory.side(b, "not found", b.keyhole, "run", "--quiet", "--hardening=off", "--", "/nonexistent")),
+		memory.side(b, "log in memory", b.keyhole, "run", "--quiet", "--hardening=off", "--", "/bin/true"),
+		l.side(b, "run", b.keyhole, "run", "--quiet", "--hardening=off", "--", "/bin/true"),
+		l.side(b, "hardened", b.keyhole, "run", "--quiet", "--hardening=require", "--", "/bin/true"),
 	)
 	if err != nil {
 		return err
@@ -192,7 +196,8 @@ func (b *bench) phases(s *section, empty string) error {
 		{"profile, checks, log, run directory, endpoint", "`keyhole run -- /nonexistent`, log in memory, less the above", human(m[2] - m[1])},
 		{"confining, starting, waiting, clearing away", "`keyhole run -- /bin/true`, log in memory, less the above", human(m[3] - m[2])},
 		{"records reach the disk", "log on disk, less the above", human(m[4] - m[3])},
-		{"whole", "`keyhole run -- /bin/true`", human(m[4])},
+		{"whole", "`keyhole run --hardening=off -- /bin/true`", human(m[4])},
+		{"namespaces, mounts, an init", "`--hardening=require`, less the above", human(m[5] - m[4])},
 	}
 	return nil
 }

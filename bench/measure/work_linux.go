@@ -13,7 +13,10 @@ import (
 	"keyhole/integration/keyring"
 )
 
-const workBudget = 1.1
+const (
+	workBudget         = 1.1
+	workHardenedBudget = 1.15
+)
 
 // workload is a script that is run in a folder of the workspace, inside and
 // outside, for 5 s or so each time.
@@ -89,9 +92,13 @@ func (b *bench) work(*keyring.Keyring) error {
 	if err != nil {
 		return err
 	}
-	inside, err := b.startInside("", "--read-path", strings.TrimSpace(root))
-	if err != nil {
-		return err
+	var inside []*helper
+	for _, hardening := range []string{"off", "require"} {
+		h, err := b.startInside("", "--hardening="+hardening, "--read-path", strings.TrimSpace(root))
+		if err != nil {
+			return err
+		}
+		inside = append(inside, h)
 	}
 	for _, w := range workloads() {
 		if _, err := exec.LookPath(w.needs); err != nil {
@@ -105,11 +112,11 @@ func (b *bench) work(*keyring.Keyring) error {
 			return fmt.Errorf("%s: %w", w.what, err)
 		}
 	}
-	return errors.Join(inside.stop(), outside.stop())
+	return errors.Join(inside[0].stop(), inside[1].stop(), outside.stop())
 }
 
 // workload finds out how often to repeat a script for 5 s, and compares.
-func (b *bench) workload(s *section, w workload, folder string, outside, inside *helper) error {
+func (b *bench) workload(s *section, w workload, folder string, outside *helper, inside []*helper) error {
 	script := func(times int) order {
 		return order{Do: "exec", Times: 1, Path: folder, Argv: []string{"/bin/sh", "-c", fmt.Sprintf(w.script, times)}}
 	}
@@ -131,11 +138,13 @@ func (b *bench) workload(s *section, w workload, folder string, outside, inside 
 		}
 		times = int(float64(times)*1.2*float64(least)/float64(took)) + 1
 	}
-	r, err := turns(b.ctx, 0, rounds, time.Minute, ordered("outside", outside, script(times)), ordered("inside", inside, script(times)))
+	r, err := turns(b.ctx, 0, rounds, time.Minute, ordered("outside", outside, script(times)),
+		ordered("inside", inside[0], script(times)), ordered("hardened", inside[1], script(times)))
 	if err != nil {
 		return err
 	}
 	s.row(newRow(w.what, workBudget, 0, r[0], r[1]))
+	s.row(newRow(w.what+", hardened", workHardenedBudget, 0, r[0], r[2]))
 	return nil
 }
 

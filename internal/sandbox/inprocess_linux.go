@@ -102,13 +102,7 @@ func explainLaunch(err error, path string) error {
 	if f.Signal != 0 {
 		return fmt.Errorf("the command was ended by %v while it was being prepared", f.Signal)
 	}
-	steps := map[launch.Step]stage.Step{
-		launch.Directory: stage.Directory, launch.ForbiddenBefore: stage.ForbiddenBefore,
-		launch.Privileges: stage.Privileges, launch.Landlock: stage.Landlock, launch.Filter: stage.Filter,
-		launch.ForbiddenFile: stage.ForbiddenFile, launch.ForbiddenSocket: stage.ForbiddenSocket,
-		launch.NeededSocket: stage.NeededSocket, launch.Exec: stage.Exec,
-	}
-	if step, ok := steps[f.Step]; ok {
+	if step := stage.StepOf(f.Step); step != stage.Init {
 		return explain(stage.Message{Step: step, Errno: uint32(f.Errno)}, path, Layer{})
 	}
 	return fmt.Errorf("preparing the command: %w", f)

@@ -120,7 +120,7 @@ func tryListener(r *Report, abi int) (memory bool, err error) {
 	if err != nil {
 		return false, errors.Join(err, null.Close())
 	}
-	c, err := spawn([3]uintptr{null.Fd(), null.Fd(), null.Fd()}, false)
+	c, err := spawn([3]uintptr{null.Fd(), null.Fd(), null.Fd()})
 	if err == nil {
 		memory, err = c.look(r, rules.FD())
 		err = errors.Join(err, unix.Close(c.socket), c.end())

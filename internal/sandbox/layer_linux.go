@@ -10,13 +10,14 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"keyhole/internal/sandbox/launch"
 	"keyhole/internal/sandbox/stage"
 )
 
 // bringWalled starts a stage in namespaces of its own and waits until it has
 // mounted in them what every run has.
 func bringWalled(fds [3]uintptr) (child, error) {
-	c, err := spawn(fds, true)
+	c, err := spawnWalled(fds)
 	if err != nil {
 		return child{}, err
 	}
@@ -59,6 +60,10 @@ const (
 func reason(err error) Layer {
 	var f *failure
 	inside := errors.As(err, &f) // the namespaces could be made
+	var l *launch.Failure
+	if errors.As(err, &l) {
+		err = l.Errno
+	}
 	switch {
 	case setting(appArmorSetting) == "1" && inside:
 		return Layer{Why: "AppArmor lets only programs with a profile of their own have a user namespace",

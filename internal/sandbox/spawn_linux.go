@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"keyhole/internal/sandbox/launch"
 	"keyhole/internal/sandbox/stage"
 )
 
@@ -24,30 +25,44 @@ type child struct {
 	root   int // the top of its file tree, when it has one of its own
 }
 
-// spawn starts the stage, in namespaces of its own if walled. The calling thread
-// must outlive the child: its end is what kills the child (PR_SET_PDEATHSIG
-// counts threads).
-func spawn(stdio [3]uintptr, walled bool) (child, error) {
+// spawn starts the stage. The calling thread must outlive the child: its end is
+// what kills the child (PR_SET_PDEATHSIG counts threads).
+func spawn(stdio [3]uintptr) (child, error) {
+	return spawnBy(func(socket int) (int, error) {
+		return syscall.ForkExec(ownProgram, []string{stage.Name}, &syscall.ProcAttr{
+			Env:   []string{stage.Environment + "=" + stage.Plain},
+			Files: []uintptr{stdio[0], stdio[1], stdio[2], uintptr(socket)},
+			Sys:   &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL},
+		})
+	})
+}
+
+const ownProgram = "/proc/self/exe"
+
+// spawnWalled starts it in namespaces of its own.
+func spawnWalled(stdio [3]uintptr) (child, error) {
+	ids := strconv.Itoa(unix.Geteuid()) + ":" + strconv.Itoa(unix.Getegid())
+	return spawnBy(func(socket int) (int, error) {
+		f := launch.Fresh{
+			Path: ownProgram, Argv: []string{stage.Name}, Env: []string{stage.Environment + "=" + ids},
+			Files:        []int{int(stdio[0]), int(stdio[1]), int(stdio[2]), socket},
+			Namespaces:   unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWIPC,
+			Capabilities: []uintptr{unix.CAP_SYS_ADMIN, unix.CAP_SETPCAP},
+		}
+		return f.Begin()
+	})
+}
+
+func spawnBy(start func(socket int) (int, error)) (child, error) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return child{}, fmt.Errorf("making the stage's socket: %w", err)
 	}
 	timeout := unix.Timeval{Sec: startTimeoutSeconds}
 	err = unix.SetsockoptTimeval(pair[0], unix.SOL_SOCKET, unix.SO_RCVTIMEO, &timeout)
-	how, attr := stage.Plain, &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if walled {
-		how = strconv.Itoa(unix.Geteuid()) + ":" + strconv.Itoa(unix.Getegid())
-		attr.Cloneflags = unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWIPC
-		// Without them exec takes everything from who is not root.
-		attr.AmbientCaps = []uintptr{unix.CAP_SYS_ADMIN, unix.CAP_SETPCAP}
-	}
 	pid := 0
 	if err == nil {
-		pid, err = syscall.ForkExec("/proc/self/exe", []string{stage.Name}, &syscall.ProcAttr{
-			Env:   []string{stage.Environment + "=" + how},
-			Files: []uintptr{stdio[0], stdio[1], stdio[2], uintptr(pair[1])},
-			Sys:   attr,
-		})
+		pid, err = start(pair[1])
 	}
 	err = errors.Join(err, unix.Close(pair[1]))
 	if err != nil {

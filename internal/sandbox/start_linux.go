@@ -91,7 +91,7 @@ func (b booting) bring() spawned {
 		}
 	}
 	if b.plain {
-		c, err := spawn(b.fds, false)
+		c, err := spawn(b.fds)
 		c.layer = layer
 		return spawned{c, err}
 	}
@@ -108,7 +108,7 @@ func (b booting) launch(j job, layer Layer) spawned {
 	j.spec.tellLayer(layer)
 	pid, err := b.run.launch(b.fds, j.spec, j.plan, j.forced)
 	if j.forced.way != inProcessOnly && byStage(err) {
-		c, err := spawn(b.fds, false)
+		c, err := spawn(b.fds)
 		return spawned{c, err}
 	}
 	if err != nil {
@@ -282,9 +282,14 @@ func (r *run) confine(c child, s *Spec, p plan, f forced) error {
 		case message.Kind == stage.Failed:
 			return explain(message, s.Path, c.layer)
 		case message.Kind == stage.Listener && m == nil && fd >= 0:
-			if m, err = startMediator(fd, c, s, &p, f, message.Errno != 0); err != nil {
+			if m, err = newMediator(fd, c, s, &p, f, message.Errno != 0); err != nil {
 				return err
 			}
+			if released = c.layer.Hardened; released {
+				m.Prove(probes, nil)
+				m.Settle()
+			}
+			m.Start()
 		case message.Kind == stage.Ready && !released && (m != nil || !stage.FilterOn):
 			if m != nil {
 				m.Settle()
@@ -293,7 +298,7 @@ func (r *run) confine(c child, s *Spec, p plan, f forced) error {
 			if err := c.release(); err != nil {
 				return fmt.Errorf("releasing the command: %w", err)
 			}
-		case message.Kind == stage.Started && released && c.layer.Hardened && fd >= 0:
+		case message.Kind == stage.Started && (released || !stage.FilterOn) && c.layer.Hardened && fd >= 0:
 			return r.rule(c, fd)
 		default:
 			return errors.New("internal error: the stage is out of step")
@@ -342,9 +347,9 @@ func withTemp(env []string, temp string) []string {
 	return append(slices.Clip(env), "TMPDIR="+temp)
 }
 
-// startMediator serves the listener. In the hardening layer paths mean what they
+// newMediator is to serve the listener. In the hardening layer paths mean what they
 // mean inside.
-func startMediator(fd int, c child, s *Spec, p *plan, f forced, restarts bool) (*mediate.Mediator, error) {
+func newMediator(fd int, c child, s *Spec, p *plan, f forced, restarts bool) (*mediate.Mediator, error) {
 	o := mediate.Options{
 		Policy: p.policy, Root: os.Getpid(), Denied: tell(s.OnDenied), Forced: f.mediate, Restarts: restarts,
 	}
@@ -355,9 +360,7 @@ func startMediator(fd int, c child, s *Spec, p *plan, f forced, restarts bool) (
 		}
 		o.Inside, o.InsideRoot = true, root
 	}
-	m := mediate.New(fd, o)
-	m.Start()
-	return m, nil
+	return mediate.New(fd, o), nil
 }
 
 func tell(f func(Denied)) func(int, string) {

@@ -154,7 +154,7 @@ func (m *masons) hiddenBy(path string) string {
 func (m *masons) cover() {
 	names := slices.Clone(m.plan.policy.Protected)
 	slices.Sort(names)
-	for _, name := range append(names, "/proc/keys", "/proc/key-users") {
+	for _, name := range append(names, "/proc/keys") {
 		s, err := m.plan.guard.spot(name)
 		if err != nil || !s.there || m.hiddenBy(s.name) != "" {
 			continue

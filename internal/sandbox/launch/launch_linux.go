@@ -35,9 +35,9 @@ const (
 // until Wait has returned nobody else may wait for children of this process.
 func Start(s *Spec) (*Child, error) {
 	c := &Child{Listener: -1}
-	files, err := c.clear(s.Files)
+	files, err := c.moveAll(s.Files[:])
 	if err == nil {
-		err = c.table.build(s, files)
+		err = c.table.build(s, [3]int(files))
 	}
 	if err != nil {
 		c.release()
@@ -145,23 +145,6 @@ func (c *Child) tidy() {
 		_ = syscall.Close(c.Listener)
 		c.Listener = -1
 	}
-}
-
-// clear copies descriptors that would be overwritten while 0, 1 and 2 are put in
-// place.
-func (c *Child) clear(files [3]int) ([3]int, error) {
-	for i, fd := range files {
-		if fd == i || fd > 2 {
-			continue
-		}
-		n, _, errno := syscall.Syscall(syscall.SYS_FCNTL, uintptr(fd), syscall.F_DUPFD_CLOEXEC, 3)
-		if errno != 0 {
-			return files, errno
-		}
-		files[i] = int(n)
-		c.moved = append(c.moved, int(n))
-	}
-	return files, nil
 }
 
 // release gives back what the child does not need any more.

@@ -38,13 +38,10 @@ var atFolder = ^uintptr(99)
 
 // build writes the orders. What the filter forbids comes before the filter, and
 // the filter is on before anything the command named is touched.
-func (t *table) build(s *Spec, files [3]int) (err error) {
-	if t.arena, err = newArena(sizeOf(s)); err != nil {
+func (t *table) build(s *Spec, files [3]int) error {
+	if err := t.start(s); err != nil {
 		return err
 	}
-	t.state = (*state)(t.take(unsafe.Sizeof(state{})))
-	t.orders = unsafe.Slice((*order)(t.take(unsafe.Sizeof(order{})*maxOrders)), maxOrders)
-	t.steps = make([]Step, maxOrders)
 	t.dieTogether()
 	t.next(Limits, syscall.SYS_PRLIMIT64, 0, rlimitCore, uintptr(t.take(unsafe.Sizeof(syscall.Rlimit{}))), 0)
 	if s.Observed {
@@ -61,6 +58,17 @@ func (t *table) build(s *Spec, files [3]int) (err error) {
 		t.next(Exec, syscall.SYS_READ, uintptr(s.hold), uintptr(t.take(8)), 1)
 	}
 	t.become(s)
+	return nil
+}
+
+// start makes room for a table.
+func (t *table) start(s *Spec) (err error) {
+	if t.arena, err = newArena(sizeOf(s)); err != nil {
+		return err
+	}
+	t.state = (*state)(t.take(unsafe.Sizeof(state{})))
+	t.orders = unsafe.Slice((*order)(t.take(unsafe.Sizeof(order{})*maxOrders)), maxOrders)
+	t.steps = make([]Step, maxOrders)
 	return nil
 }
 
@@ -172,11 +180,16 @@ func (t *table) descriptors(s *Spec, files [3]int) {
 	}
 	t.next(Descriptors, call, 3, ^uintptr(0)>>32, closeRangeUnshare|closeRangeCloexec)
 	for i, fd := range files {
-		if fd == i {
-			t.next(Descriptors, syscall.SYS_FCNTL, uintptr(fd), syscall.F_SETFD, 0)
-		} else {
-			t.next(Descriptors, syscall.SYS_DUP3, uintptr(fd), uintptr(i), 0)
-		}
+		t.place(fd, i)
+	}
+}
+
+// place puts a descriptor where the program will look for it.
+func (t *table) place(fd, at int) {
+	if fd == at {
+		t.next(Descriptors, syscall.SYS_FCNTL, uintptr(fd), syscall.F_SETFD, 0)
+	} else {
+		t.next(Descriptors, syscall.SYS_DUP3, uintptr(fd), uintptr(at), 0)
 	}
 }
 

@@ -1,9 +1,11 @@
 package stage
 
 import (
-	"runtime"
 	"syscall"
 	"unsafe"
+
+	"keyhole/internal/sandbox/filter"
+	"keyhole/internal/sandbox/launch"
 )
 
 const (
@@ -15,28 +17,96 @@ const (
 
 // reign starts the command and stays as the first process of its namespace, with
 // whose end the kernel ends everything else in it. It needs no rights for that
-// and is as closed to the command as the supervisor is: not dumpable, and no
-// thread of it is left that is in the command's Landlock domain.
+// and is as closed to the command as the supervisor is: not dumpable, and outside
+// of the command's Landlock domain.
 func reign(spec *Spec, ruleset int) {
-	started := make(chan int)
-	go func() {
-		// Never unlocked: the thread ends, and with it what it was confined by.
-		runtime.LockOSThread()
-		confine(spec, ruleset)
-		must(Init, prctl(syscall.PR_SET_DUMPABLE, 0, 0))
-		pid, err := syscall.ForkExec(spec.Path, spec.Argv, &syscall.ProcAttr{Env: spec.Env, Files: []uintptr{0, 1, 2}})
-		must(Exec, errnoOf(err))
-		started <- pid
-	}()
-	pid := <-started
-	must(Init, dropCapabilities())
-	// A change of credentials can clear it.
-	must(Init, prctl(syscall.PR_SET_PDEATHSIG, uintptr(syscall.SIGKILL), 0))
-	fd, _, errno := syscall.Syscall(sysPidfdOpen, uintptr(pid), 0, 0)
+	c := begin(spec, ruleset)
+	if c.Listener >= 0 {
+		must(Handover, say(Message{Kind: Listener, Errno: c.restarts}, c.Listener))
+		must(Handover, errnoOf(syscall.Close(c.Listener)))
+		c.Listener = -1
+	}
+	failed(c.Wait())
+	must(Init, prctl(syscall.PR_SET_DUMPABLE, 0, 0))
+	fd, _, errno := syscall.Syscall(sysPidfdOpen, uintptr(c.PID), 0, 0)
 	must(Init, errno)
 	must(Init, say(Message{Kind: Started}, int(fd)))
 	must(Init, errnoOf(syscall.Close(int(fd))))
-	reap(pid)
+	must(Init, dropCapabilities())
+	// A change of credentials can clear it.
+	must(Privileges, prctl(syscall.PR_SET_PDEATHSIG, uintptr(syscall.SIGKILL), 0))
+	reap(c.PID)
+}
+
+// beginning is a command on its way.
+type beginning struct {
+	*launch.Child
+	restarts uint32 // EINTR when signals interrupt calls being served
+}
+
+// begin starts the command, which proves itself before anything of it runs.
+func begin(spec *Spec, ruleset int) beginning {
+	l := &launch.Spec{
+		Path: spec.Path, Argv: spec.Argv, Env: spec.Env, Files: [3]int{0, 1, 2}, Ruleset: ruleset,
+		Closed: spec.Closed, Refused: "@" + spec.Refused, Probe: spec.Probe, Restarts: spec.Flags&NoKillable != 0,
+	}
+	if !LandlockOn {
+		l.Ruleset = -1
+	}
+	if FilterOn {
+		l.Filter = filter.Table(spec.Flags&UDP != 0)
+	}
+	c, err := launch.Start(l)
+	if f, ok := err.(*launch.Failure); ok && f.Step == launch.Filter && f.Errno == syscall.EINVAL && !l.Restarts {
+		l.Restarts = true
+		c, err = launch.Start(l)
+	}
+	failed(err)
+	b := beginning{Child: c}
+	if l.Restarts {
+		b.restarts = uint32(syscall.EINTR)
+	}
+	return b
+}
+
+// failed ends the stage over a command that could not be started.
+func failed(err error) {
+	f, ok := err.(*launch.Failure)
+	switch {
+	case err == nil:
+	case !ok:
+		fail(Init, syscall.EINVAL)
+	case f.Signal != 0:
+		fail(Init, syscall.EINTR)
+	default:
+		fail(StepOf(f.Step), f.Errno)
+	}
+}
+
+// StepOf is what the stage calls a step of a launch.
+func StepOf(s launch.Step) Step {
+	switch s {
+	case launch.Directory:
+		return Directory
+	case launch.ForbiddenBefore:
+		return ForbiddenBefore
+	case launch.Privileges:
+		return Privileges
+	case launch.Landlock:
+		return Landlock
+	case launch.Filter:
+		return Filter
+	case launch.ForbiddenFile:
+		return ForbiddenFile
+	case launch.ForbiddenSocket:
+		return ForbiddenSocket
+	case launch.NeededSocket:
+		return NeededSocket
+	case launch.Exec:
+		return Exec
+	default:
+		return Init
+	}
 }
 
 // reap waits for all there is, until the command has ended. Signals reach the

@@ -48,6 +48,9 @@ func enter(ids string) (grounds, Step, syscall.Errno) {
 	if errno := g.makeCovers("/proc"); errno != 0 {
 		return g, Mounts, errno
 	}
+	if errno := g.tryMounts(); errno != 0 {
+		return g, Mounts, errno
+	}
 	const shut = syscall.MS_NOSUID | syscall.MS_NOEXEC
 	for _, m := range []struct {
 		kind, at string
@@ -139,6 +142,17 @@ func (g *grounds) makeCovers(at string) syscall.Errno {
 		return errnoOf(err)
 	}
 	return makeFile(fd, coverFile)
+}
+
+// tryMounts does once what will be needed later, on a mount of our own.
+func (g *grounds) tryMounts() syscall.Errno {
+	tree, errno := copyTree(g.covers)
+	if errno != 0 {
+		return errno
+	}
+	errno = setReadOnly(tree, "", atEmptyPath, true)
+	syscall.Close(tree)
+	return errno
 }
 
 // Names of what stands in for what is hidden.

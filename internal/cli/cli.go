@@ -57,7 +57,7 @@ func (s status) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
 // Run parses args (without the program's name), does what they say and returns
 // the exit code.
 func Run(ctx context.Context, env *Env, args []string) int {
-	root := newRoot(env)
+	root := newRoot(env, args)
 	if len(args) > 0 && strings.HasPrefix(args[0], cobra.ShellCompRequestCmd) { // a start pays for none of it
 		if err := addCompletions(env, root); err != nil {
 			return report(env, fail("", "internal error: %w", err))
@@ -87,7 +87,7 @@ func report(env *Env, err error) int {
 	return f.Code
 }
 
-func newRoot(env *Env) *cobra.Command {
+func newRoot(env *Env, args []string) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "keyhole",
 		Short:         "Run a command in a sandbox with exactly the keyring items its profile grants",
@@ -95,7 +95,7 @@ func newRoot(env *Env) *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.PersistentPreRunE = func(c *cobra.Command, _ []string) error { return needHome(env, c) }
-	for _, c := range commands(env) {
+	for _, c := range commands(env, args) {
 		makeGroup(c)
 		root.AddCommand(c)
 	}

@@ -1,27 +1,53 @@
 package cli
 
-import "github.com/spf13/cobra"
+import (
+	"slices"
 
-// commands lists the subcommands, in the order in which help shows them.
-func commands(env *Env) []*cobra.Command {
-	return []*cobra.Command{
-		newRunCommand(env),
-		newShellCommand(env),
-		newServeCommand(env),
-		newDemoCommand(env),
-		newDoctorCommand(env),
-		newStoreCommand(env),
-		newWatchCommand(env),
-		newLearnCommand(env),
-		newPendingCommand(env),
-		newApproveCommand(env),
-		newDenyCommand(env),
-		newGetCommand(env),
-		newLogCommand(env),
-		newVersionCommand(env),
-		newManCommand(env),
-		newProfileCommand(env),
-		newWhyCommand(env),
-		newWrappedCommand(env),
+	"github.com/spf13/cobra"
+
+	"keyhole/internal/session"
+)
+
+// entry is a subcommand that has not been made yet.
+type entry struct {
+	name string
+	make func(*Env) *cobra.Command
+}
+
+// entries lists the subcommands, in the order in which help shows them.
+func entries() []entry {
+	return []entry{
+		{"run", newRunCommand},
+		{"shell", newShellCommand},
+		{"serve", newServeCommand},
+		{"demo", newDemoCommand},
+		{"doctor", newDoctorCommand},
+		{"store", newStoreCommand},
+		{"watch", newWatchCommand},
+		{"learn", newLearnCommand},
+		{"pending", newPendingCommand},
+		{"approve", newApproveCommand},
+		{"deny", newDenyCommand},
+		{"get", newGetCommand},
+		{"log", newLogCommand},
+		{"version", newVersionCommand},
+		{"man", newManCommand},
+		{"profile", newProfileCommand},
+		{"why", newWhyCommand},
+		{session.WrappedCommand, newWrappedCommand},
 	}
+}
+
+// commands makes the subcommand that the arguments name, or else all: a start
+// does not pay for what it does not need. The manual describes all.
+func commands(env *Env, args []string) []*cobra.Command {
+	list := entries()
+	if i := slices.IndexFunc(list, func(e entry) bool { return len(args) > 0 && e.name == args[0] }); i >= 0 && args[0] != "man" {
+		list = list[i : i+1]
+	}
+	var all []*cobra.Command
+	for _, e := range list {
+		all = append(all, e.make(env))
+	}
+	return all
 }

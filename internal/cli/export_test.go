@@ -4,7 +4,7 @@ import "github.com/spf13/cobra"
 
 // Root is the whole tree of commands.
 func Root(env *Env) *cobra.Command {
-	root := newRoot(env)
+	root := newRoot(env, nil)
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	return root

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"keyhole/internal/policy"
 	"keyhole/internal/profile"
@@ -87,12 +88,12 @@ func newShellCommand(env *Env) *cobra.Command {
 func (f *runFlags) register(c *cobra.Command) {
 	fl := c.Flags()
 	fl.StringVarP(&f.profile, "profile", "p", "default", "profile, by `name` or path")
-	fl.StringArrayVar(&f.read, "read", nil, "grant reading: `KEY=VALUE[,KEY=VALUE...]` (service, account, server, ...)")
-	fl.StringArrayVar(&f.write, "write", nil, "grant reading, creating, changing and deleting: `KEY=VALUE[,...]`")
-	fl.StringArrayVar(&f.ask, "ask", nil, "grant reading after a question to you, see 'keyhole pending': `KEY=VALUE[,...]`")
-	fl.StringArrayVar(&f.pass, "env", nil, "pass this environment variable: `NAME`")
-	fl.StringArrayVar(&f.readPaths, "read-path", nil, "let the command read this file or folder: `PATH`")
-	fl.StringArrayVar(&f.shims, "shim", nil, "put this program of keyhole's own first in PATH: `NAME` ("+strings.Join(profile.ShimNames(), ", ")+")")
+	newList(fl, &f.read, "read", "grant reading: `KEY=VALUE[,KEY=VALUE...]` (service, account, server, ...)")
+	newList(fl, &f.write, "write", "grant reading, creating, changing and deleting: `KEY=VALUE[,...]`")
+	newList(fl, &f.ask, "ask", "grant reading after a question to you, see 'keyhole pending': `KEY=VALUE[,...]`")
+	newList(fl, &f.pass, "env", "pass this environment variable: `NAME`")
+	newList(fl, &f.readPaths, "read-path", "let the command read this file or folder: `PATH`")
+	newList(fl, &f.shims, "shim", "put this program of keyhole's own first in PATH: `NAME` ("+strings.Join(profile.ShimNames(), ", ")+")")
 	fl.StringVar(&f.workspace, "workspace", "", "the `folder` the command may write in place of the working directory, where it still starts")
 	fl.StringVar(&f.store, "store", "", "the `store`: system (keychain or keyring, else the sealed file), macos-keychain, secret-service or sealed-file")
 	fl.StringVar(&f.storeFile, "store-file", "", "`path` of the sealed file (default: store.age in keyhole's data folder)")
@@ -102,6 +103,31 @@ func (f *runFlags) register(c *cobra.Command) {
 	fl.BoolVar(&f.noDialog, "no-dialog", false, "ask no questions by a dialog on the desktop")
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "print no notices of keyhole's own, and no summary of what was denied")
 }
+
+// list is a flag that may be given several times. pflag's own makes a writer of
+// comma-separated values for each, only to print that nothing is the default.
+type list struct{ values *[]string }
+
+func newList(fl *pflag.FlagSet, values *[]string, name, usage string) {
+	fl.Var(list{values}, name, usage)
+}
+
+// Set adds a value.
+func (l list) Set(v string) error {
+	*l.values = append(*l.values, v)
+	return nil
+}
+
+// String is the values in a line; of none it is empty, which help leaves out.
+func (l list) String() string {
+	if l.values == nil {
+		return ""
+	}
+	return strings.Join(*l.values, ",")
+}
+
+// Type is pflag's name for such a flag.
+func (list) Type() string { return "stringArray" }
 
 func runCommand(ctx context.Context, env *Env, f *runFlags, argv []string) error {
 	hardening, err := f.layer()

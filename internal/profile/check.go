@@ -105,18 +105,25 @@ func (f *finder) checkFiles(p *Profile) error {
 // index answers for many grants which protected path they meet.
 type index struct {
 	find  *finder
-	above map[place]protected // each folder above a protected path
-	at    map[place]protected // the protected paths themselves
+	above places // each folder above a protected path
+	at    places // the protected paths themselves
+}
+
+// places are paths by their names and by the identities of what is there.
+type places struct {
+	names map[string]protected
+	ids   map[identity]protected
+}
+
+func newPlaces(n int) places {
+	return places{make(map[string]protected, n), make(map[identity]protected, n/4)}
 }
 
 func (f *finder) index(table []protected) *index {
-	x := &index{find: f, above: make(map[place]protected, 2*len(table)), at: make(map[place]protected, 2*len(table))}
+	x := &index{find: f, above: newPlaces(len(table) / 2), at: newPlaces(len(table))}
 	for _, e := range table {
 		s := f.spot(e.path)
-		put(x.at, place{name: f.name(e.path)}, e)
-		if s.id != nil {
-			put(x.at, place{id: *s.id}, e)
-		}
+		x.at.put(f.name(e.path), s, e)
 		x.addAbove(e.path, e)
 		if s.real != e.path {
 			x.addAbove(s.real, e)
@@ -129,21 +136,21 @@ func (f *finder) index(table []protected) *index {
 // the top before.
 func (x *index) addAbove(p string, e protected) {
 	for dir := parent(p); dir != p; p, dir = dir, parent(dir) {
-		if !put(x.above, place{name: x.find.name(dir)}, e) {
+		if !x.above.put(x.find.name(dir), x.find.spot(dir), e) {
 			return
-		}
-		if s := x.find.spot(dir); s.id != nil {
-			put(x.above, place{id: *s.id}, e)
 		}
 	}
 }
 
-// put keeps the first; it tells whether this was it.
-func put(m map[place]protected, k place, e protected) bool {
-	if _, ok := m[k]; ok {
+// put keeps the first; it tells whether the name's was it.
+func (m places) put(name string, s spot, e protected) bool {
+	if _, ok := m.names[name]; ok {
 		return false
 	}
-	m[k] = e
+	m.names[name] = e
+	if _, ok := m.ids[s.id]; s.there && !ok {
+		m.ids[s.id] = e
+	}
 	return true
 }
 
@@ -157,37 +164,56 @@ func parent(p string) string {
 }
 
 func (x *index) check(g Path) error {
-	for _, k := range x.find.self(g.Path) {
-		if e, ok := x.above[k]; ok {
-			return &ProtectedError{Grant: g, Protected: e.path}
-		}
-		e, ok := x.at[k]
-		named := !g.relative && g.Path == e.path && (e.guard == byName || e.guard == byFile && isFile(g.Path))
-		if ok && !named {
-			return &ProtectedError{Grant: g, Protected: e.path}
-		}
+	name, s := x.find.name(g.Path), x.find.spot(g.Path)
+	err := x.checkAt(g, x.above.names[name], x.at.names[name])
+	if err == nil && s.there {
+		err = x.checkAt(g, x.above.ids[s.id], x.at.ids[s.id])
 	}
-	e, ok := x.holder(g.Path, false)
-	named := !g.relative && (e.guard == byName || e.guard == byFile && isFile(g.Path))
-	if ok && !named {
+	if err != nil {
+		return err
+	}
+	if e, ok := x.holder(g.Path, false); ok && !e.takes(g) {
 		return &ProtectedError{Grant: g, Protected: e.path, inside: true}
 	}
 	return nil
 }
 
+// checkAt judges a grant of what is itself above a protected path, or is one; a
+// path that is empty is none.
+func (x *index) checkAt(g Path, above, at protected) error {
+	switch {
+	case above.path != "":
+		return &ProtectedError{Grant: g, Protected: above.path}
+	case at.path != "" && (g.Path != at.path || !at.takes(g)):
+		return &ProtectedError{Grant: g, Protected: at.path}
+	}
+	return nil
+}
+
+// takes tells whether the guard lets a grant in that somebody wrote out.
+func (e protected) takes(g Path) bool {
+	return !g.relative && (e.guard == byName || e.guard == byFile && isFile(g.Path))
+}
+
 // holder is the most strictly guarded protected path that p lies in, or is if
 // self is set.
 func (x *index) holder(p string, self bool) (protected, bool) {
-	places := x.find.above(p)
-	if self {
-		places = append(places, x.find.self(p)...)
-	}
 	var best protected
 	found := false
-	for _, k := range places {
-		if e, ok := x.at[k]; ok && (!found || e.guard < best.guard) {
+	meet := func(dir string) {
+		e, ok := x.at.names[x.find.name(dir)]
+		if ok && (!found || e.guard < best.guard) {
 			best, found = e, true
 		}
+		if s := x.find.spot(dir); s.there {
+			if e, ok = x.at.ids[s.id]; ok && (!found || e.guard < best.guard) {
+				best, found = e, true
+			}
+		}
+	}
+	x.find.above(p, meet)
+	if self {
+		meet(p)
 	}
 	return best, found
 }

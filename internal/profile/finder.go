@@ -3,15 +3,8 @@ package profile
 import (
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 )
-
-// place is a file by its name or, with an empty name, by its identity.
-type place struct {
-	name string
-	id   identity
-}
 
 // identity tells files apart whatever they are called.
 type identity struct{ device, inode uint64 }
@@ -21,17 +14,17 @@ type identity struct{ device, inode uint64 }
 type finder struct {
 	fold  bool // names that differ in case are one
 	spots map[string]spot
-	chain map[string][]place
 }
 
 // spot is where a path leads.
 type spot struct {
-	real string    // links followed as far as there is something
-	id   *identity // nil when there is nothing
+	real  string // links followed as far as there is something
+	there bool   // there is something, which is
+	id    identity
 }
 
 func newFinder(fold bool) *finder {
-	return &finder{fold: fold, spots: make(map[string]spot, 512), chain: map[string][]place{}}
+	return &finder{fold: fold, spots: make(map[string]spot, 256)}
 }
 
 // name is p as names are compared.
@@ -47,43 +40,32 @@ func (f *finder) covers(top, p string) bool {
 	if within(f.name(p), f.name(top)) {
 		return true
 	}
-	id := f.spot(top).id
-	if id == nil {
+	at := f.spot(top)
+	if !at.there {
 		return false
 	}
-	k := place{id: *id}
-	return slices.Contains(f.self(p), k) || slices.Contains(f.above(p), k)
+	same := func(p string) bool {
+		s := f.spot(p)
+		return s.there && s.id == at.id
+	}
+	found := same(p)
+	f.above(p, func(dir string) { found = found || same(dir) })
+	return found
 }
 
-// self are the places p itself is.
-func (f *finder) self(p string) []place {
-	out := []place{{name: f.name(p)}}
-	if id := f.spot(p).id; id != nil {
-		out = append(out, place{id: *id})
-	}
-	return out
-}
-
-// above are the places of the folders above p: of the path as written, and of
-// the path its links lead to.
-func (f *finder) above(p string) []place {
-	if out, ok := f.chain[p]; ok {
-		return slices.Clone(out)
-	}
-	out := f.parents(p)
+// above calls use with the folders above p: of the path as written, and of the
+// path its links lead to.
+func (f *finder) above(p string, use func(dir string)) {
+	parents(p, use)
 	if real := f.spot(p).real; real != p {
-		out = append(out, f.parents(real)...)
+		parents(real, use)
 	}
-	f.chain[p] = out
-	return slices.Clone(out)
 }
 
-func (f *finder) parents(p string) []place {
-	var out []place
+func parents(p string, use func(dir string)) {
 	for dir := parent(p); dir != p; p, dir = dir, parent(dir) {
-		out = append(out, f.self(dir)...)
+		use(dir)
 	}
-	return out
 }
 
 // spot looks at each path once; below something that is not there it does not
@@ -101,7 +83,7 @@ func (f *finder) spot(p string) spot {
 		if above.real != dir {
 			s.real = filepath.Join(above.real, p[len(dir):])
 		}
-		if above.id != nil {
+		if above.there {
 			s = look(s.real)
 		}
 	}
@@ -111,22 +93,18 @@ func (f *finder) spot(p string) spot {
 
 // look follows p, whose folder is free of links.
 func look(p string) spot {
-	info, err := os.Lstat(p)
+	id, link, err := lstat(p)
+	switch {
+	case err != nil:
+		return spot{real: p}
+	case !link:
+		return spot{real: p, there: true, id: id}
+	}
+	real, err := filepath.EvalSymlinks(p)
 	if err != nil {
-		return spot{real: p}
+		return spot{real: p} // leads nowhere
 	}
-	if info.Mode()&os.ModeSymlink != 0 {
-		real, err := filepath.EvalSymlinks(p)
-		if err != nil {
-			return spot{real: p} // leads nowhere
-		}
-		return look(real)
-	}
-	id, ok := identityOf(info)
-	if !ok {
-		return spot{real: p}
-	}
-	return spot{real: p, id: &id}
+	return look(real)
 }
 
 // isFile tells whether p is a file, or nothing yet.

@@ -18,10 +18,11 @@ func ownerOf(info fs.FileInfo) (uid int, ok bool) {
 	return int(st.Uid), true
 }
 
-func identityOf(info fs.FileInfo) (identity, bool) {
-	st, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
-		return identity{}, false
+// lstat is os.Lstat for what is asked hundreds of times at the start of a run.
+func lstat(path string) (id identity, link bool, err error) {
+	var st syscall.Stat_t
+	if err := syscall.Lstat(path, &st); err != nil {
+		return identity{}, false, err
 	}
-	return identity{device: uint64(st.Dev), inode: st.Ino}, true
+	return identity{device: uint64(st.Dev), inode: st.Ino}, st.Mode&syscall.S_IFMT == syscall.S_IFLNK, nil
 }

@@ -51,20 +51,24 @@ func (p *Profile) Protected(dirs Dirs, vars Vars) []string {
 }
 
 func protectedPaths(vars Vars, dirs Dirs) []protected {
-	var out []protected
+	out := make([]protected, 0, 256)
 	for _, dir := range []string{dirs.Config, dirs.Data, dirs.State, dirs.Runtime} {
 		if dir != "" {
 			out = append(out, protected{filepath.Clean(dir), sealed})
 		}
 	}
+	home := strings.TrimSuffix(filepath.Clean(vars.Home), "/") + "/"
 	add := func(g guard, list string) {
-		for _, line := range strings.Split(strings.TrimSpace(list), "\n") {
+		for line := range strings.Lines(list) {
 			p := strings.TrimSpace(line)
+			if p == "" {
+				continue
+			}
 			if rest, ok := strings.CutPrefix(p, "~/"); ok {
 				if vars.Home == "" {
 					continue
 				}
-				p = filepath.Join(vars.Home, rest)
+				p = home + rest
 			}
 			out = append(out, protected{p, g})
 		}

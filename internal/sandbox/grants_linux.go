@@ -149,8 +149,9 @@ func (g *guarded) covered(o opened) string {
 	if name, ok := g.above[o.id]; ok {
 		return name
 	}
+	below := strings.TrimSuffix(o.name, "/") + "/"
 	for _, name := range g.names {
-		if name == o.name || strings.HasPrefix(name, strings.TrimSuffix(o.name, "/")+"/") {
+		if name == o.name || strings.HasPrefix(name, below) {
 			return name
 		}
 	}

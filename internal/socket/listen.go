@@ -1,13 +1,10 @@
 package socket
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"net"
 	"os"
 	"path/filepath"
-	"syscall"
 
 	"keyhole/internal/rawsock"
 )
@@ -28,23 +25,11 @@ func Listen(path string) (*net.UnixListener, error) {
 	if !info.IsDir() || info.Mode().Perm()&0o077 != 0 {
 		return nil, fmt.Errorf("folder %s is open to others: mode %v", dir, info.Mode())
 	}
-	var optErr error
-	lc := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
-		err := raw.Control(func(fd uintptr) { optErr = tellWriter(int(fd)) })
-		return errors.Join(err, optErr)
-	}}
-	l, err := lc.Listen(context.Background(), "unix", path)
+	l, err := listen(path)
 	if err != nil {
 		return nil, fmt.Errorf("listening: %w", err)
 	}
-	ul, ok := l.(*net.UnixListener)
-	if !ok {
-		return nil, errors.Join(fmt.Errorf("internal error: listener is a %T", l), l.Close())
-	}
-	if err := os.Chmod(path, 0o600); err != nil {
-		return nil, errors.Join(fmt.Errorf("listening: %w", err), l.Close())
-	}
-	return ul, nil
+	return l, nil
 }
 
 // Reader reads a connection and learns from its first bytes who wrote them.

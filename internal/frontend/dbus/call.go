@@ -139,7 +139,7 @@ func (k *call) route() (*method, error) {
 	case kindGone:
 		return nil, errNoObject()
 	}
-	meth := k.srv.methods.find(k.obj.kind, k.m.iface, k.m.member)
+	meth := k.srv.methods().find(k.obj.kind, k.m.iface, k.m.member)
 	if meth == nil {
 		return nil, &fault{nameUnknownMethod, "No such method “" + k.m.member + "”"}
 	}

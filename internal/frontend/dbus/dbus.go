@@ -33,9 +33,9 @@ type Server struct {
 	cfg     Config
 	log     *slog.Logger
 	times   times
-	guid    string // this bus, as clients know it
-	machine string // never the host's machine id
-	methods methodTable
+	guid    string             // this bus, as clients know it
+	machine string             // never the host's machine id
+	methods func() methodTable // made when the first message comes
 	names   *nameTable
 	bucket  *socket.Bucket
 	bulk    chan struct{} // one token for each large reply
@@ -64,7 +64,7 @@ func New(cfg Config) (*Server, error) {
 		times:   defaultTimes(),
 		guid:    randomHex(16),
 		machine: randomHex(16),
-		methods: newMethodTable(),
+		methods: sync.OnceValue(newMethodTable),
 		names:   newNameTable(),
 		bucket:  socket.NewBucket(requestsPerSecond, requestBurst),
 		bulk:    make(chan struct{}, bulkAtOnce),

@@ -77,7 +77,7 @@ func (k *call) introspect(ctx context.Context) error {
 		}
 	}
 	var b strings.Builder
-	b.WriteString(introspectHead + "<node>\n" + k.srv.methods.xml[k.obj.kind])
+	b.WriteString(introspectHead + "<node>\n" + k.srv.methods().xml[k.obj.kind])
 	for _, child := range children(k.obj) {
 		b.WriteString(` <node name="` + child + `"/>` + "\n")
 	}

@@ -284,7 +284,7 @@ func TestDriver(t *testing.T) {
 	}
 	for _, name := range []string{"RequestName", "UpdateActivationEnvironment", "ReloadConfig", "GetConnectionUnixProcessID"} {
 		args := map[string]func(*encoder){"su": func(e *encoder) { e.str("a.b"); e.u32(0) }, "a{ss}": func(e *encoder) { e.attributes(nil) }, "": none, "s": text(c.name)}
-		sig := e.srv.methods.find(kindDriver, driverName, name).in
+		sig := e.srv.methods().find(kindDriver, driverName, name).in
 		c.refused(c.driver(name, sig, args[sig]), nameAccessDenied)
 	}
 	c.write(c.frame(driverName, driverPath, "org.freedesktop.DBus.Monitoring", "BecomeMonitor", "asu", func(e *encoder) { e.strings(nil); e.u32(0) }))

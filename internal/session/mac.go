@@ -18,11 +18,8 @@ func (r *run) mac() sandbox.Mac {
 	if r.shims.start != "" {
 		m.ReadOnly = append(m.ReadOnly, r.shims.start)
 	}
-	// git runs and believes these, outside and for the person. Landlock cannot
-	// take a part out of what it grants; Linux names them when they have changed.
-	for _, name := range []string{"hooks", "config", "config.worktree"} {
-		m.ReadOnly = append(m.ReadOnly, filepath.Join(cfg.Vars.Workspace, ".git", name))
-	}
+	// What Linux keeps as it is in its hardening layer.
+	m.ReadOnly = append(m.ReadOnly, fixed(cfg.Vars.Workspace, cfg.Profile.Filesystem.Write)...)
 	return m
 }
 

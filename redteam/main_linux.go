@@ -15,6 +15,8 @@ import (
 
 func main() {
 	if os.Getenv(act.Environment) != "" || len(os.Args) < 2 {
+		// Where signals reach the supervisor, it passes these on to us.
+		signal.Ignore(syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2)
 		os.Exit(act.Serve(os.Stdin, os.Stdout))
 	}
 	var err error

@@ -26,6 +26,9 @@ type row struct {
 	where string
 	// who is "root" or "user" for a row that only means something to one of them.
 	who string
+	// abi is the Landlock ABI below which the base layer does not stop it, as
+	// doctor says there.
+	abi int
 	// says is what the run must print at its end, for a row that is reported.
 	says string
 

@@ -13,7 +13,7 @@ func approvalRows() []row {
 		{id: "I2", title: "answer by keyhole approve, told where the runs are, the word typed at a terminal of one's own",
 			base: stopped, hard: stopped, tries: []try{
 				{"approveat $keyhole $run", "ok", "refused", ""}, {"?now answered", "yes", "no", ""}}},
-		{id: "I3", title: "answer by a signal to the supervisor", base: stopped, hard: stopped, where: "Landlock ABI 6 in the base layer", tries: []try{
+		{id: "I3", title: "answer by a signal to the supervisor", base: stopped, hard: stopped, abi: 6, tries: []try{
 			{"poke $poked", "ok", "EPERM", "EPERM|ESRCH"}, {"poke $othersupervisor", "ok", "EPERM", "EPERM|ESRCH"},
 			{"?now answered", "yes", "no", ""}}},
 		{id: "I4", title: "a run of keyhole inside, with rules of its own", base: stopped, hard: stopped, tries: []try{

@@ -22,7 +22,7 @@ func processRows() []row {
 			{"mem $init", "ok", shut, lost}, {"fds $init", "ok", shut, lost}, {"environ $init", "ok", shut, lost}, {"ptrace $init", "ok", "EPERM", lost},
 			{"takefd $init", "ok", "EPERM", lost}, {"peekvm $init $address $length", "*", "EPERM", lost}, {"setns $init", "*", lost, ""}}},
 		{id: "D62", title: "signals: kill, tgkill, rt_sigqueueinfo, pidfd_send_signal, and a file's owner", base: stopped, hard: stopped,
-			where: "Landlock ABI 6 in the base layer", tries: []try{
+			abi: 6, tries: []try{
 				{"kill $victim", "ok", "EPERM", lost}, {"tgkill $victim", "ok", "EPERM", lost}, {"queue $victim", "ok", "EPERM", lost}, {"pidfd $victim", "ok", "EPERM", lost},
 				{"kill $supervisor", "ok", "EPERM", lost}, {"pidfd $supervisor", "ok", "EPERM", lost},
 				{"sigio $victim", "ok", "ok|EPERM", "ok|" + lost}, {"?hit", "yes", "no", ""}}},

@@ -70,6 +70,9 @@ func remark(r row) string {
 	if r.where != "" {
 		parts = append(parts, "means something only with: "+r.where)
 	}
+	if r.abi > 0 {
+		parts = append(parts, fmt.Sprintf("in the base layer with Landlock ABI %d or newer", r.abi))
+	}
 	if r.who != "" {
 		parts = append(parts, map[string]string{"root": "as root", "user": "as an ordinary user"}[r.who])
 	}

@@ -28,7 +28,7 @@ type overlay struct {
 
 	mu    sync.Mutex // guards what follows
 	items []*layer
-	gone  map[string]bool // IDs of the store's items deleted for this run
+	gone  map[string]time.Time // by ID: the store's items deleted for this run, and when they were changed last
 	size  int
 	ended bool // the run is over: nothing is taken any more
 }
@@ -40,10 +40,11 @@ type layer struct {
 	info   secret.Info
 	value  *secret.Value // nil: the bytes are still the store's
 	shadow string        // ID of the store's item it stands for; empty: none
+	base   time.Time     // when that one was changed last
 }
 
 func newOverlay(now func() time.Time) *overlay {
-	return &overlay{now: now, gone: make(map[string]bool)}
+	return &overlay{now: now, gone: make(map[string]time.Time)}
 }
 
 // list returns the items that match, oldest first.
@@ -63,7 +64,8 @@ func (o *overlay) list(q secret.Query) []secret.Info {
 func (o *overlay) hides(id string) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.gone[id] || slices.ContainsFunc(o.items, func(l *layer) bool { return l.shadow == id })
+	_, gone := o.gone[id]
+	return gone || slices.ContainsFunc(o.items, func(l *layer) bool { return l.shadow == id })
 }
 
 // above is the ID of the item that stands for the store's item; empty: none.
@@ -126,6 +128,7 @@ func (o *overlay) create(item secret.Info, v *secret.Value, shadow string) (secr
 	item = item.Clone()
 	item.Store, item.ID = overlayName, hex.EncodeToString(id)
 	item.Locked = false
+	base := item.Modified
 	item.Modified = o.now()
 	if item.Created.IsZero() {
 		item.Created = item.Modified
@@ -142,7 +145,7 @@ func (o *overlay) create(item secret.Info, v *secret.Value, shadow string) (secr
 	if len(o.items) >= overlayItems || o.size+cost > overlayBytes {
 		return secret.Info{}, secret.ErrTooLarge
 	}
-	l := &layer{info: item, shadow: shadow}
+	l := &layer{info: item, shadow: shadow, base: base}
 	if v != nil {
 		c := v.Clone()
 		l.value = &c
@@ -218,14 +221,14 @@ func (o *overlay) delete(id string) error {
 		l.value.Wipe()
 	}
 	if l.shadow != "" {
-		o.gone[l.shadow] = true
+		o.gone[l.shadow] = l.base
 	}
 	o.items = slices.Delete(o.items, i, i+1)
 	return nil
 }
 
 // bury deletes an item of the store for this run only.
-func (o *overlay) bury(id string) error {
+func (o *overlay) bury(id string, base time.Time) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.ended {
@@ -234,7 +237,7 @@ func (o *overlay) bury(id string) error {
 	if len(o.gone) >= overlayItems {
 		return secret.ErrTooLarge
 	}
-	o.gone[id] = true
+	o.gone[id] = base
 	return nil
 }
 

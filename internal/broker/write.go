@@ -235,7 +235,7 @@ func (b *Broker) Delete(ctx context.Context, who policy.Principal, ref secret.Re
 	case old.Store == overlayName:
 		return b.failed(req, d, b.overlay.delete(old.ID))
 	case d.WriteTo == policy.Overlay:
-		return b.failed(req, d, b.overlay.bury(old.ID))
+		return b.failed(req, d, b.overlay.bury(old.ID, old.Modified))
 	case d.Fields != nil: // what else is in it is another's
 		nothing := secret.NewValue([]byte("{}"))
 		defer nothing.Wipe()

@@ -40,6 +40,7 @@ type runFlags struct {
 	store     string
 	storeFile string
 	identity  string
+	keep      string
 	quiet     bool
 	hardening string
 	named     bool // a profile is
@@ -99,6 +100,7 @@ func (f *runFlags) register(c *cobra.Command) {
 	fl.StringVar(&f.storeFile, "store-file", "", "`path` of the sealed file (default: store.age in keyhole's data folder)")
 	fl.StringVar(&f.identity, "identity", "", "age identity `file` that opens the sealed file")
 	fl.StringVar(&f.hardening, "hardening", "auto", "the second layer, of namespaces and mounts: auto (where the system has it), require or off: `WHEN`")
+	fl.StringVar(&f.keep, "keep-writes", "no", "what becomes of items written in memory only: `no`, or ask when the command has ended")
 	fl.StringVar(&f.approve, "approve-command", "", "`program` of yours that answers questions: facts as JSON on its standard input, exit status 0 for yes, 1 for no")
 	fl.BoolVar(&f.noDialog, "no-dialog", false, "ask no questions by a dialog on the desktop")
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "print no notices of keyhole's own, and no summary of what was denied")
@@ -261,6 +263,13 @@ func (f *runFlags) config(env *Env, argv []string) (session.Config, error) {
 		if cfg.Ask.Command, err = filepath.Abs(cfg.Ask.Command); err != nil {
 			return session.Config{}, err
 		}
+	}
+	switch f.keep {
+	case "no":
+	case "ask":
+		cfg.Keep = func(store string, writes []string) bool { return askToKeep(env, store, writes) }
+	default:
+		return session.Config{}, &Failure{Code: ExitUsage, Err: fmt.Errorf("--keep-writes %s: no and ask are", f.keep)}
 	}
 	if !f.quiet {
 		cfg.Summary = isTerminal(env.Stderr)

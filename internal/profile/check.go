@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -56,6 +57,9 @@ func (p *Profile) grants() []Path {
 	all := slices.Concat(p.Filesystem.Read, p.Filesystem.Write)
 	for _, w := range p.Wrappers {
 		all = append(all, w.Read...)
+	}
+	for _, name := range slices.Sorted(maps.Keys(p.Filesystem.ThrowAway)) {
+		all = append(all, p.Filesystem.ThrowAway[name])
 	}
 	return all
 }

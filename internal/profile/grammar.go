@@ -23,8 +23,11 @@ type document struct {
 	openURLs    struct{ allow, ask []text }
 	git         struct{ sshToHTTPS text }
 	access      []access
-	filesystem  struct{ read, write, deny, files, folders []text }
-	network     struct {
+	filesystem  struct {
+		read, write, deny, files, folders []text
+		throwAway                         []entry
+	}
+	network struct {
 		outbound text
 		loopback []number
 		sockets  []text
@@ -112,6 +115,7 @@ func (d *document) filesystemFields() []field {
 		{"write", list{&d.filesystem.write, false, p}, false, "The same, to be changed as well."},
 		{"create_files", list{&d.filesystem.files, false, p}, false, "The same as `write`; a file that is missing is made before the command starts. It is empty, or `{}` if its name ends in `.json`. For programs that keep a single file where they may not create one."},
 		{"create_folders", list{&d.filesystem.folders, false, p}, false, "The same as `write`; a folder that is missing is made before the command starts."},
+		{"throw_away", pairs{&d.filesystem.throwAway, badSetName, p}, false, "Variables, each with a folder: the command gets a copy of the files in it, by that variable, and may change it; it is gone after the run. For programs whose configuration may not be changed from inside, or must not keep what they write. Folders in it are not copied."},
 		{"deny", list{&d.filesystem.deny, false, p}, false, "Takes away what an extended profile grants at or below these paths. A path strictly below a grant is an error: a grant covers all below it."},
 	}
 }

@@ -48,6 +48,12 @@ func (d *document) addTo(p *Profile) {
 		*made.to = d.addPaths(*made.to, made.from)
 		p.Filesystem.Write = d.addPaths(p.Filesystem.Write, made.from)
 	}
+	for _, e := range d.filesystem.throwAway {
+		if p.Filesystem.ThrowAway == nil {
+			p.Filesystem.ThrowAway = map[string]Path{}
+		}
+		p.Filesystem.ThrowAway[e.key.value] = d.addPaths(nil, []text{e.value})[0]
+	}
 	p.Filesystem.Deny = d.addPaths(p.Filesystem.Deny, d.filesystem.deny)
 	p.Network.UnixSockets = d.addPaths(p.Network.UnixSockets, d.network.sockets)
 	for _, n := range d.network.loopback {

@@ -32,6 +32,11 @@ func merge(docs []*document) *Profile {
 			}
 		}
 	}
+	for name, path := range p.Filesystem.ThrowAway {
+		if denied(path) {
+			delete(p.Filesystem.ThrowAway, name)
+		}
+	}
 	for i := range p.Wrappers {
 		p.Wrappers[i].Read = slices.DeleteFunc(p.Wrappers[i].Read, denied)
 	}

@@ -65,6 +65,10 @@ type Filesystem struct {
 	// CreateFiles and CreateFolders are made before the command starts when they
 	// are missing. They are in Write as well.
 	CreateFiles, CreateFolders []Path
+
+	// ThrowAway are folders of which the command gets a copy that lasts for the
+	// run, by the variable that names it to the tool.
+	ThrowAway map[string]Path
 }
 
 // Network says what may be connected to.

@@ -27,6 +27,9 @@ func (p *Profile) document() *document {
 	d.filesystem.write = pathTexts(p.Filesystem.Write)
 	d.filesystem.files = pathTexts(p.Filesystem.CreateFiles)
 	d.filesystem.folders = pathTexts(p.Filesystem.CreateFolders)
+	for _, name := range slices.Sorted(maps.Keys(p.Filesystem.ThrowAway)) {
+		d.filesystem.throwAway = append(d.filesystem.throwAway, entry{word(name), pathTexts([]Path{p.Filesystem.ThrowAway[name]})[0]})
+	}
 	d.filesystem.deny = pathTexts(p.Filesystem.Deny)
 	d.network.outbound = word(p.Network.Outbound.String())
 	d.network.sockets = pathTexts(p.Network.UnixSockets)

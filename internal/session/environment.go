@@ -35,6 +35,9 @@ func (r *run) environment(ctx context.Context) ([]string, error) {
 		vars[k] = v
 	}
 	r.passed = maps.Clone(vars)
+	for name := range cfg.Profile.Filesystem.ThrowAway {
+		vars[name] = r.dir.throwAway(name)
+	}
 	values, err := env.Values(ctx, r.broker, r.principal("env", 0), wants(cfg.Profile.Environment.Credentials))
 	if err != nil {
 		return nil, err

@@ -51,6 +51,10 @@ type Config struct {
 
 	Store StoreConfig
 	Ask   AskConfig
+	// Keep is shown what the run has written in its own memory, once it is over,
+	// and says whether the store shall have it. Nil: it is forgotten.
+	Keep func(store string, writes []string) bool
+
 	Learn *Learned // filled with what was refused; nil: the command is not observed
 
 	// Unconfined starts the command without a sandbox: only the demo asks for
@@ -229,6 +233,11 @@ func (r *run) makeFiles() (err error) {
 	if err := r.dir.makeKeychain(r.cfg.Vars.Home, names); err != nil {
 		return fmt.Errorf("making shims: %w", err)
 	}
+	for name, path := range r.cfg.Profile.Filesystem.ThrowAway {
+		if err := copyFiles(path.Path, r.dir.throwAway(name)); err != nil {
+			return fmt.Errorf("%s: copying %s: %w", path.Source, path.Path, err)
+		}
+	}
 	return nil
 }
 
@@ -284,6 +293,7 @@ func (r *run) serve(ctx context.Context) (Result, error) {
 		}
 		r.learn(ctx, child)
 	}
+	r.keepWrites(ctx)
 	r.recordEnd(status)
 	step("end recorded")
 	if line := r.later.report(); line != "" {

@@ -65,7 +65,7 @@ func TestProfileDiffAndOrigins(t *testing.T) {
 }`)
 	code, out, errs := d.run("profile", "diff", "gh", "own")
 	for _, want := range []string{
-		"- filesystem.read: HOME/.config/gh/hosts.yml  (gh:", "- network.outbound: allow  (default:",
+		"- filesystem.throw_away: GH_CONFIG_DIR=HOME/.config/gh  (gh:", "- network.outbound: allow  (default:",
 		"- environment.set: GH_NO_UPDATE_NOTIFIER=1  (gh:", "+ environment.set: GH_NO_UPDATE_NOTIFIER=0  (HOME/.config/keyhole/profiles/own.jsonc:6)",
 		"+ filesystem.read: HOME/docs  (HOME/.config/keyhole/profiles/own.jsonc:4)", "+ network.loopback: 80",
 		`"services":["s\u202e"]`,

@@ -265,7 +265,7 @@ func (f *runFlags) config(env *Env, argv []string) (session.Config, error) {
 		}
 	}
 	switch f.keep {
-	case "no":
+	case "", "no":
 	case "ask":
 		cfg.Keep = func(store string, writes []string) bool { return askToKeep(env, store, writes) }
 	default:

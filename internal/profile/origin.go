@@ -43,6 +43,12 @@ func (d *document) noteOrigins(p *Profile) {
 	note("name", d.name)
 	note("description", d.description)
 	note("shims", d.shims...)
+	note("open_urls.allow", d.openURLs.allow...)
+	note("open_urls.ask", d.openURLs.ask...)
+	if d.git.sshToHTTPS.set {
+		p.forget("git.ssh_to_https", yes) // the later word wins
+	}
+	note("git.ssh_to_https", d.git.sshToHTTPS)
 	note("network.outbound", d.network.outbound)
 	for _, n := range d.network.loopback {
 		d.from(p, "network.loopback", strconv.Itoa(n.value), n.at)
@@ -102,10 +108,18 @@ func (p *Profile) Origins() []Origin {
 	for _, w := range wrapperTexts(p.Wrappers) {
 		add("wrappers", w.key().value+" "+compact(w.grammar().encode()), w.note)
 	}
+	named("open_urls.allow", p.OpenURLs.Allow...)
+	named("open_urls.ask", p.OpenURLs.Ask...)
+	if p.Git.SSHToHTTPS {
+		named("git.ssh_to_https", yes)
+	}
 	paths("filesystem.read", p.Filesystem.Read)
 	paths("filesystem.write", p.Filesystem.Write)
 	paths("filesystem.create_files", p.Filesystem.CreateFiles)
 	paths("filesystem.create_folders", p.Filesystem.CreateFolders)
+	for _, k := range slices.Sorted(maps.Keys(p.Filesystem.ThrowAway)) {
+		add("filesystem.throw_away", k+"="+p.Filesystem.ThrowAway[k].Path, p.Filesystem.ThrowAway[k].Source.String())
+	}
 	paths("filesystem.deny", p.Filesystem.Deny)
 	named("network.outbound", p.Network.Outbound.String())
 	for _, n := range p.Network.Loopback {

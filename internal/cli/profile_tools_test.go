@@ -1,12 +1,15 @@
 package cli_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+
+	"keyhole/internal/cli"
 )
 
 // A new profile from each built-in one is valid, means the same, and is never
@@ -107,5 +110,17 @@ func TestUnknownSubcommands(t *testing.T) {
 	}
 	if code, _, errs := d.run("profile", "lisst"); code != 2 || !strings.Contains(errs, "list") {
 		t.Errorf("lisst: exit %d, %s", code, errs)
+	}
+}
+
+// Without a home folder there is one line, and what needs none works.
+func TestNoHome(t *testing.T) {
+	for args, want := range map[string]int{"log show": 125, "run true": 125, "profile list": 125, "version": 0, "profile schema": 0} {
+		var out, errs bytes.Buffer
+		code := cli.Run(t.Context(), &cli.Env{Stdout: &out, Stderr: &errs, Dir: "/", Getenv: func(string) string { return "" }}, strings.Fields(args))
+		told := "keyhole: HOME is not set, or is no absolute path\nhint: "
+		if code != want || want != 0 && (!strings.HasPrefix(errs.String(), told) || strings.Count(errs.String(), "\n") != 2) {
+			t.Errorf("%s: exit %d, %s", args, code, &errs)
+		}
 	}
 }

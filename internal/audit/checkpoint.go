@@ -35,7 +35,7 @@ func (k *Key) sign(size int64, root tlog.Hash, at time.Time) (Checkpoint, error)
 }
 
 func (c *Checkpoint) body() string {
-	return fmt.Sprintf("%s\n%d\n%s\n%s\n", c.Log, c.Size, c.Root, c.Time.Format(time.RFC3339))
+	return fmt.Sprintf("%s\n%d\n%s\n%s\n", c.Log, c.Size, c.Root, c.Time.UTC().Format(time.RFC3339))
 }
 
 // ParseCheckpoint checks the signature and reads what it signs.

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"io"
 	"time"
+
+	"golang.org/x/mod/sumdb/note"
 )
 
 // TestDisk is a disk made of functions.
@@ -62,4 +64,25 @@ func GoOn(text []byte, e Entry) ([]byte, bool) {
 	}
 	body, err := encode(newRecord(e, "s", time.Time{}))
 	return append(append(bytes.Clone(text), out...), at.add(body)...), err == nil
+}
+
+// SignText signs any text as a checkpoint is signed.
+func SignText(k *Key, text string) (string, error) {
+	b, err := note.Sign(&note.Note{Text: text}, k.signer)
+	return string(b), err
+}
+
+// ChainOn are lines with the links they would have, whatever is in them.
+func ChainOn(lines [][]byte) [][]byte {
+	var at link
+	out := make([][]byte, len(lines))
+	for i, l := range lines {
+		if _, _, ok := linkOf(l); !ok {
+			at.take(bytes.TrimSuffix(l, []byte{'\n'}))
+			out[i] = l
+			continue
+		}
+		out[i] = at.add(append([]byte("{"), l[bytes.Index(l, []byte(`"time"`)):]...))
+	}
+	return out
 }

@@ -69,7 +69,7 @@ func (b *bench) loadOnce(s *section, name string) error {
 	}
 	s.say("A run may keep the store at work for ten seconds at once and for half of the time in the long run, so that a confined program " +
 		"cannot have the user's keyring to itself; beyond that, requests wait. What is measured here stays within the ten seconds. The " +
-		"keyring does one thing after the other and is asked three times for each pair instead of twice: that is most of the difference.")
+		"keyring does one thing after the other; it is asked two things for each pair here as there, while one process more has work to do.")
 	return t.stop()
 }
 

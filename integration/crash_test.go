@@ -106,6 +106,41 @@ func (w *wreck) crashes() {
 	}
 }
 
+// A run that is asked to end at any step, twice in a row, takes its folders away
+// and leaves no process.
+func TestEndAtEachStep(t *testing.T) {
+	w := newWreck(t)
+	const script = `setsid sleep 996 & exec sleep 997`
+	notes := filepath.Join(w.home, "steps")
+	if _, err := w.run("exit 7", "KEYHOLE_STEPS="+notes); err == nil {
+		t.Fatal("the command's status is lost")
+	}
+	b, err := os.ReadFile(notes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := false // the command has ended by itself at this step
+	for _, step := range strings.Split(strings.TrimSpace(string(b)), "\n") {
+		w.forget()
+		ended = ended || step == "command ended"
+		run, code := script, 128+int(syscall.SIGTERM)
+		if ended {
+			run, code = "exit 7", 7
+		}
+		cmd, err := w.run(run, "KEYHOLE_END="+step)
+		if cmd.ProcessState.ExitCode() != code && !(ended && cmd.ProcessState.Sys().(syscall.WaitStatus).Signal() == syscall.SIGTERM) {
+			t.Errorf("%s: %v, want %d", step, err, code)
+		}
+		if left := w.folders(); len(left) > 0 {
+			t.Errorf("%s: left %q", step, left)
+		}
+		if left := w.left(cmd.Process.Pid); len(left) > 0 {
+			t.Errorf("%s: left processes %d", step, left)
+		}
+		w.harmless(step, cmd.Process.Pid)
+	}
+}
+
 // A run that is killed while it hands out secrets, and the keyhole that people
 // have, which has no such steps.
 func TestKilledWhileReleasing(t *testing.T) {

@@ -9,7 +9,10 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
+	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -40,6 +43,9 @@ func newDemoCommand(env *Env) *cobra.Command {
 	return c
 }
 
+// demoPatience is how long an attempt that was asked to end may take to do so.
+const demoPatience = 10 * time.Second
+
 // demo is the stage set: folders, store, decoys.
 type demo struct {
 	env        *Env
@@ -50,6 +56,13 @@ type demo struct {
 }
 
 func runDemo(ctx context.Context, env *Env, unconfined bool, hardening string) (err error) {
+	// Until the folder is gone again, a signal ends the attempts and not us.
+	ctx, ended := endWithSignal(ctx)
+	defer func() {
+		if code := ended(); code != 0 {
+			err = status(code)
+		}
+	}()
 	dir, err := os.MkdirTemp("", "keyhole-demo-")
 	if err != nil {
 		return fail("free space in the temporary folder, or set TMPDIR", "making demo folder: %w", err)
@@ -183,11 +196,43 @@ func (d *demo) attempt(cmd *exec.Cmd, plan any) (results, error) {
 	}
 	cmd.Stdin = bytes.NewReader(in)
 	cmd.Stderr = d.env.Stderr
+	// A run that is killed leaves folders; one that is asked to end does not.
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = demoPatience
 	out, err := cmd.Output()
 	if err != nil {
 		return nil, err
 	}
 	return readResults(bytes.NewReader(out))
+}
+
+// endWithSignal returns a context that ends with the first signal that asks us to
+// end. All of them are caught until ended is called, which gives the exit status
+// that such an end has, or 0.
+func endWithSignal(ctx context.Context) (_ context.Context, ended func() int) {
+	ctx, cancel := context.WithCancel(ctx)
+	caught := make(chan os.Signal, 1)
+	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+		if !signal.Ignored(s) {
+			signal.Notify(caught, s)
+		}
+	}
+	code := make(chan int, 1)
+	go func() {
+		select {
+		case s := <-caught:
+			n, _ := s.(syscall.Signal) // the signals of a system are
+			code <- ExitSignal + int(n)
+			cancel()
+		case <-ctx.Done():
+			code <- 0
+		}
+	}()
+	return ctx, func() int {
+		cancel()
+		defer signal.Stop(caught)
+		return <-code
+	}
 }
 
 func readResults(r io.Reader) (results, error) {

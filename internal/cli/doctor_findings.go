@@ -1,9 +1,11 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"keyhole/internal/session"
 )
@@ -175,9 +177,13 @@ func runFolderFinding(s session.Survey) finding {
 	if s.RunFolderErr == nil {
 		return finding{About: "run folder", Grade: fine, Found: s.RunFolder}
 	}
-	return finding{About: "run folder", Found: s.RunFolderErr.Error(),
+	f := finding{About: "run folder", Found: s.RunFolderErr.Error(),
 		Means: "a run keeps its sockets there, so nothing is run",
 		Fix:   fmt.Sprintf("rm -rf %s && mkdir -m 700 %s", s.RunFolder, s.RunFolder)}
+	if errors.Is(s.RunFolderErr, syscall.ENAMETOOLONG) {
+		f.Fix = "unset XDG_RUNTIME_DIR # or set it to a shorter path"
+	}
+	return f
 }
 
 func memoryFinding(s session.Survey) finding {

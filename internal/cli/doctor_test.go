@@ -2,7 +2,9 @@ package cli
 
 import (
 	"errors"
+	"fmt"
 	"strings"
+	"syscall"
 	"testing"
 
 	"keyhole/internal/sandbox"
@@ -53,6 +55,7 @@ func TestDiagnose(t *testing.T) {
 		{"sealed file open to others", func(s *session.Survey) { s.SealedThere, s.SealedProblem = true, "others can open it" }, "sealed file", limits, "others can open it", "chmod 600 /home/x/store.age"},
 		{"no log", func(s *session.Survey) { s.AuditErr = errors.New("read-only file system") }, "audit log", stops, "read-only", "mkdir -p /home/x/audit"},
 		{"no locked memory", func(s *session.Survey) { s.MemoryErr = errors.New("secrets can be swapped out") }, "memory", limits, "swapped out", "memlock"},
+		{"long run folder", func(s *session.Survey) { s.RunFolderErr = fmt.Errorf("it: %w", syscall.ENAMETOOLONG) }, "run folder", stops, "too long", "unset XDG_RUNTIME_DIR"},
 		{"no run folder", func(s *session.Survey) { s.RunFolderErr = errors.New("not yours") }, "run folder", stops, "not yours", "mkdir -m 700 /run/user/1/keyhole"},
 	}
 	for _, tt := range tests {

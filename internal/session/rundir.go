@@ -38,8 +38,8 @@ func makeRunDir(parent string, uid int) (*runDir, error) {
 	d := &runDir{id: hex.EncodeToString(b[:])}
 	d.path = filepath.Join(parent, d.id)
 	if n := len(d.wire()); n > sunPathMax {
-		return nil, &Hinted{fmt.Errorf("socket path %s has %d bytes, %d fit", d.wire(), n, sunPathMax),
-			"set XDG_RUNTIME_DIR to a shorter path"}
+		return nil, &Hinted{fmt.Errorf("socket path %s has %d bytes, %d fit: %w", d.wire(), n, sunPathMax, syscall.ENAMETOOLONG),
+			"set XDG_RUNTIME_DIR to a shorter path, or unset it"}
 	}
 	if err := os.Mkdir(d.path, 0o700); err != nil {
 		return nil, err

@@ -5,6 +5,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -123,12 +124,14 @@ type run struct {
 // *sandbox.NotStarted); a command that ran and failed is a Result.
 func Run(ctx context.Context, cfg Config) (Result, error) {
 	r := newRunOf(cfg)
+	signals := holdSignals()
+	defer signals.release()
 	step("begun")
 	defer r.close()
 	if err := r.open(ctx); err != nil {
 		return Result{}, err
 	}
-	return r.serve(ctx)
+	return r.serve(ctx, signals)
 }
 
 func newRunOf(cfg Config) *run {
@@ -242,7 +245,7 @@ func (r *run) makeFiles() (err error) {
 }
 
 // serve starts the command and stays until its last process is gone.
-func (r *run) serve(ctx context.Context) (Result, error) {
+func (r *run) serve(ctx context.Context, signals heldSignals) (Result, error) {
 	step("answering")
 	env, err := r.environment(ctx)
 	if err != nil {
@@ -257,6 +260,7 @@ func (r *run) serve(ctx context.Context) (Result, error) {
 		r.running <- p
 	}
 	step("command started")
+	early := signals.leave(child)
 	begun := make(chan error, 1)
 	go func() {
 		err := r.recordStart(child.PID())
@@ -300,7 +304,7 @@ func (r *run) serve(ctx context.Context) (Result, error) {
 		r.cfg.Notice(line)
 	}
 	r.summarise()
-	return Result{Code: status.Code}, nil
+	return Result{Code: cmp.Or(early, status.Code)}, nil
 }
 
 // close takes away what open and serve made; whatever is not there is skipped.

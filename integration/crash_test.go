@@ -109,7 +109,7 @@ func (w *wreck) crashes() {
 // A run that is asked to end at any step, twice in a row, takes its folders away
 // and leaves no process.
 func TestEndAtEachStep(t *testing.T) {
-	w := newWreck(t)
+	w := newWreck(t, "off")
 	const script = `setsid sleep 996 & exec sleep 997`
 	notes := filepath.Join(w.home, "steps")
 	if _, err := w.run("exit 7", "KEYHOLE_STEPS="+notes); err == nil {

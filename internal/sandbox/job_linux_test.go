@@ -14,6 +14,7 @@ import (
 	"github.com/creack/pty"
 	"golang.org/x/sys/unix"
 
+	"keyhole/internal/sandbox"
 	"keyhole/internal/sandbox/proctree"
 )
 
@@ -34,7 +35,7 @@ func TestStopAndContinue(t *testing.T) {
 					t.Error(err)
 				}
 			}()
-			term := interactive(t, s)
+			term := interactive(t, s, `"$EXE"`)
 			ws := filepath.Join(dir, "ws")
 			exists := func(f string) func() bool {
 				return func() bool { _, err := os.Stat(filepath.Join(ws, f)); return err == nil }
@@ -115,8 +116,9 @@ func fifo(t *testing.T, path string) *os.File {
 	return f
 }
 
-// interactive starts a shell on a terminal of its own and a supervisor in it.
-func interactive(t *testing.T, s *scene) *os.File {
+// interactive starts a shell on a terminal of its own and types a line that
+// starts a supervisor, $EXE.
+func interactive(t *testing.T, s *scene, line string) *os.File {
 	t.Helper()
 	sup := supervised(t, s)
 	c := exec.Command("bash", "--norc", "--noprofile", "-i")
@@ -133,7 +135,8 @@ func interactive(t *testing.T, s *scene) *os.File {
 			t.Log(err)
 		}
 		if t.Failed() {
-			t.Logf("terminal: %q", b.String())
+			said := b.Bytes()
+			t.Logf("terminal: %q", said[max(0, len(said)-4000):])
 		}
 	}()
 	t.Cleanup(func() {
@@ -148,7 +151,7 @@ func interactive(t *testing.T, s *scene) *os.File {
 			t.Error(err)
 		}
 	})
-	typeKeys(t, p, "\"$EXE\"\n")
+	typeKeys(t, p, line+"\n")
 	return p
 }
 
@@ -169,4 +172,93 @@ func need(t *testing.T, program string) {
 		t.Fatalf("%s is not installed", program)
 	}
 	t.Skipf("%s is not installed", program)
+}
+
+// What a program finds out about its terminal is what it would outside.
+func TestTerminalInside(t *testing.T) {
+	need(t, "bash")
+	inLayers(t, "", func(t *testing.T, s *scene, dir string) {
+		ws := filepath.Join(dir, "ws")
+		s.shell(`tty >name; stty size >size; trap 'stty size >size.tmp; mv size.tmp size' WINCH; : >ready; while :; do sleep 0.01; done`)
+		p := interactive(t, s, `"$EXE"`)
+		content := func(f string) string { b, _ := os.ReadFile(filepath.Join(ws, f)); return string(b) }
+		until(t, "start", func() bool { _, err := os.Stat(filepath.Join(ws, "ready")); return err == nil })
+		name := "/dev/pts/"
+		if s.Spec.Hardening == sandbox.Require {
+			name = "/dev/console\n" // where the terminal is in a tree with others of its own
+		}
+		if got := content("name"); !strings.HasPrefix(got, name) {
+			t.Errorf("the terminal is called %q", got)
+		}
+		if err := pty.Setsize(p, &pty.Winsize{Rows: 33, Cols: 77}); err != nil {
+			t.Fatal(err)
+		}
+		until(t, "the new size", func() bool { return content("size") == "33 77\n" })
+		typeKeys(t, p, "\x1c") // Ctrl-\
+	})
+}
+
+// Who reads the terminal from the background is stopped, with keyhole, and goes
+// on in the foreground.
+func TestReadFromTheBackground(t *testing.T) {
+	need(t, "bash")
+	inLayers(t, "", func(t *testing.T, s *scene, dir string) {
+		ws := filepath.Join(dir, "ws")
+		s.shell(`: >ready; read line; echo "$line" >got.tmp; mv got.tmp got`)
+		p := interactive(t, s, `"$EXE" &`)
+		until(t, "start", func() bool { _, err := os.Stat(filepath.Join(ws, "ready")); return err == nil })
+		typeKeys(t, p, "jobs >"+ws+"/jobs\n")
+		until(t, "a stopped job", func() bool {
+			b, err := os.ReadFile(filepath.Join(ws, "jobs"))
+			if err != nil || !strings.Contains(string(b), "Stopped") {
+				typeKeys(t, p, "jobs >"+ws+"/jobs\n")
+				return false
+			}
+			return true
+		})
+		typeKeys(t, p, "fg\n")
+		until(t, "a line", func() bool {
+			typeKeys(t, p, "typed\n")
+			b, err := os.ReadFile(filepath.Join(ws, "got"))
+			return err == nil && string(b) == "typed\n"
+		})
+	})
+}
+
+// A shell inside has jobs of its own, and gives the terminal back.
+func TestShellInside(t *testing.T) {
+	need(t, "bash")
+	inLayers(t, "", func(t *testing.T, s *scene, dir string) {
+		ws := filepath.Join(dir, "ws")
+		s.Spec.Path, s.Spec.Argv = "/bin/bash", []string{"bash", "--norc", "--noprofile", "-i"}
+		s.Spec.Env = append(s.Spec.Env, "PS1=inside\\$ ", "HISTFILE=")
+		// A script waits for it, which does not move the terminal about itself.
+		p := interactive(t, s, `sh -c '"$EXE"; read x; echo $x >'`+ws+"/after")
+		file := func(f string) func() bool {
+			return func() bool { _, err := os.Stat(filepath.Join(ws, f)); return err == nil }
+		}
+		typeKeys(t, p, "echo begun >begun\n")
+		until(t, "the shell", file("begun"))
+		typeKeys(t, p, "sh -c ': >waits; exec sleep 1000'\n")
+		until(t, "a job", file("waits"))
+		typeKeys(t, p, "\x1a")
+		typeKeys(t, p, "jobs >jobs.tmp; mv jobs.tmp jobs\n")
+		until(t, "a list of jobs", file("jobs"))
+		if b, err := os.ReadFile(filepath.Join(ws, "jobs")); err != nil || !strings.Contains(string(b), "Stopped") {
+			t.Errorf("jobs: %q, %v", b, err)
+		}
+		typeKeys(t, p, "fg >fg\n")
+		until(t, "the job in front", file("fg"))
+		until(t, "its end", func() bool {
+			typeKeys(t, p, "\x03")
+			typeKeys(t, p, "echo back >back\n")
+			return file("back")()
+		})
+		typeKeys(t, p, "exit\n")
+		until(t, "the terminal", func() bool {
+			typeKeys(t, p, "given\n")
+			b, err := os.ReadFile(filepath.Join(ws, "after"))
+			return err == nil && string(b) == "given\n"
+		})
+	})
 }

@@ -21,6 +21,8 @@ type reign struct {
 	pidfd   int              // guarded by run.mu, as is pending; -1 before the start and after the end
 	pending []syscall.Signal // came before the start
 
+	front bool // the terminal was our group's when the command was started
+
 	over   chan struct{} // closed when the init has no more to say; then the rest may be read
 	said   bool          // it has told how the command ended
 	status Status
@@ -45,6 +47,33 @@ func (r *run) rule(c child, pidfd int) error {
 	r.mu.Unlock()
 	go r.hear(c)
 	return nil
+}
+
+// takeBack makes our group the terminal's again, if it was and the group that is
+// now has nobody in it. A shell inside gives the terminal back when it ends, and
+// cannot here: it sees groups of its own namespace alone.
+func (g *reign) takeBack() {
+	if !g.front {
+		return
+	}
+	fd, err := unix.Open("/dev/tty", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return
+	}
+	defer unix.Close(fd) // nothing was written
+	group, err := unix.IoctlGetInt(fd, unix.TIOCGPGRP)
+	if err != nil || group <= 0 || !errors.Is(unix.Kill(-group, 0), unix.ESRCH) {
+		return
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	// From the background this stops who does not block the signal.
+	block := unix.Sigset_t{Val: [16]uint64{1 << (unix.SIGTTOU - 1)}}
+	var before unix.Sigset_t
+	if unix.PthreadSigmask(unix.SIG_BLOCK, &block, &before) == nil {
+		_ = unix.IoctlSetPointerInt(fd, unix.TIOCSPGRP, unix.Getpgrp())
+		_ = unix.PthreadSigmask(unix.SIG_SETMASK, &before, nil)
+	}
 }
 
 // pidOf is the number a process has for us, from its descriptor.

@@ -74,7 +74,7 @@ func (r *run) bear(s spawned) {
 	r.mu.Lock()
 	r.child = s.pid
 	if s.layer.Hardened {
-		r.reign = &reign{pidfd: -1, over: make(chan struct{})}
+		r.reign = &reign{pidfd: -1, front: foreground(), over: make(chan struct{})}
 	} else {
 		r.main = s.pid
 	}
@@ -314,6 +314,7 @@ func (r *run) wait() (Status, error) {
 	r.finish()
 	if r.reign != nil {
 		<-r.reign.over
+		r.reign.takeBack()
 		if r.reign.said {
 			r.status = r.reign.status
 		}

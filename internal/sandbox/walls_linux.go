@@ -390,7 +390,8 @@ func (m *masons) rules() {
 		folder, file := m.plan.rules.Rights(g.write)
 		w.Rules = append(w.Rules, stage.Rule{Path: g.name, Folder: folder, File: file})
 		if g.write && g.name == m.fresh[1] {
-			w.Tty.File = file
+			// To find a terminal's name programs look through the folder it is in.
+			w.Tty.Folder, w.Tty.File = landlock.Listing(), file
 		}
 	}
 }

@@ -65,6 +65,9 @@ func (r *Ruleset) Rights(write bool) (folder, file uint64) {
 // Seeing are the rights to look at a folder or a file and to do nothing else.
 func Seeing() (folder, file uint64) { return readDir | readFile, readFile }
 
+// Listing is the right to see the names in a folder.
+func Listing() uint64 { return readDir }
+
 // Allow adds a rule for the file or folder open at fd, with all below it.
 func (r *Ruleset) Allow(fd int, folder, write bool) error {
 	access, file := r.Rights(write)

@@ -10,7 +10,7 @@ type Walls struct {
 	Mounts []Mount
 	Rules  []Rule // for what has another identity inside than outside
 	Hidden Rule   // for what stands in for a hidden file or folder; its Path is not used
-	Tty    Rule   // for the caller's terminal, which is at /dev/console inside
+	Tty    Rule   // for the caller's terminal, which is at /dev/console inside, and for that folder
 }
 
 // Place is a folder, an empty file or a link to be made, with the folders above

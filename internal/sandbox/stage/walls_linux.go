@@ -22,6 +22,7 @@ const (
 	pathBeneath     = 1
 	terminalFolder  = "/dev/pts/"
 	terminalInside  = "/dev/console"
+	devices         = "/dev"
 	sharedMemory    = "/dev/shm"
 )
 
@@ -364,6 +365,14 @@ func (g *grounds) allow(w *Walls, ruleset int) syscall.Errno {
 	}
 	if g.tty < 0 || w.Tty.File == 0 {
 		return 0
+	}
+	folder, err := syscall.Open(devices, openPath|syscall.O_DIRECTORY|syscall.O_CLOEXEC, 0)
+	if err != nil {
+		return errnoOf(err)
+	}
+	defer syscall.Close(folder)
+	if errno := addRule(ruleset, folder, w.Tty); errno != 0 {
+		return errno
 	}
 	return addRule(ruleset, g.tty, w.Tty)
 }

@@ -21,6 +21,7 @@ type client struct {
 
 	account string // the attribute it keeps the account in; empty: username
 	reads   bool   // has get only, and says "found:1"
+	core    bool   // tried in every layer
 	dismiss string // part of what it says of a locked store nobody unlocks
 }
 
@@ -34,8 +35,8 @@ func clients(t *testing.T) []client {
 	}
 	here, fetched := filepath.Join(wd, "clients"), filepath.Join(wd, "..", ".cache", "clients")
 	all := []client{
-		{name: "secret-tool", args: []string{"sh", here + "/tool.sh"}, dismiss: "absent"},
-		{name: "SecretStorage", args: []string{"/usr/bin/python3", here + "/python/storage.py"}, dismiss: "locked"},
+		{name: "secret-tool", args: []string{"sh", here + "/tool.sh"}, dismiss: "absent", core: true},
+		{name: "SecretStorage", args: []string{"/usr/bin/python3", here + "/python/storage.py"}, dismiss: "locked", core: true},
 		{name: "Python keyring", args: []string{"/usr/bin/python3", here + "/python/ring.py"}, dismiss: "KeyringLocked"},
 		{name: "go-keyring", args: []string{fetched + "/gokeyring"}, dismiss: "failed to unlock"},
 		{name: "napi", args: []string{"node", here + "/node/napi.js"}, dismiss: "error:"},
@@ -131,49 +132,59 @@ func clientDesk(t *testing.T) *desk {
 // Every client gets its granted item, no other, and is refused what it may not
 // do, with our words where it prints any.
 func TestClients(t *testing.T) {
-	for _, c := range clients(t) {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			d := clientDesk(t)
-			c.store(d, "it:forge", "robot", "granted-value")
-			c.store(d, "it:forge", "human", "other-value")
-			c.store(d, "it:bank", "human", "bank-value")
-			flags := clientFlags(t, readRobot...)
+	all := layers(t)
+	for layer, hardening := range all {
+		for _, c := range clients(t) {
+			if layer == "base" && !c.core && len(all) > 1 {
+				continue
+			}
+			t.Run(layer+"/"+c.name, func(t *testing.T) {
+				t.Parallel()
+				testClient(t, c, hardening)
+			})
+		}
+	}
+}
 
-			// Unconfined all of it is there.
-			for _, item := range [][3]string{{"it:forge", "robot", "granted-value"}, {"it:bank", "human", "bank-value"}} {
-				if got := c.say(t, d, nil, "get", item[0], item[1]); got != c.found(item[2]) {
-					t.Fatalf("unconfined %s: %q", item[0], got)
-				}
-			}
-			if got := c.say(t, d, flags, "get", "it:forge", "robot"); got != c.found("granted-value") {
-				t.Errorf("granted: %q", got)
-			}
-			for what, item := range map[string][2]string{
-				"not granted": {"it:bank", "human"}, "neighbour": {"it:forge", "human"}, "absent": {"it:nothing", "nobody"},
-			} {
-				if got := c.say(t, d, flags, "get", item[0], item[1]); got != "absent" {
-					t.Errorf("%s: %q", what, got)
-				}
-			}
-			if c.reads {
-				return
-			}
-			for _, verb := range [][]string{
-				{"set", "it:forge", "robot", "overwritten"}, {"delete", "it:forge", "robot"},
-				{"set", "it:bank", "human", "overwritten"}, {"set", "it:new", "planted", "x"},
-			} {
-				got := c.say(t, d, flags, verb...)
-				if !strings.HasPrefix(got, "error:") || !strings.Contains(got, "not granted by profile default") {
-					t.Errorf("%v: %q", verb, got)
-				}
-			}
-			for _, item := range [][3]string{{"it:forge", "robot", "granted-value"}, {"it:bank", "human", "bank-value"}} {
-				if got := c.say(t, d, nil, "get", item[0], item[1]); got != c.found(item[2]) {
-					t.Errorf("afterwards the keyring has %q for %s", got, item[0])
-				}
-			}
-		})
+func testClient(t *testing.T, c client, hardening []string) {
+	d := clientDesk(t)
+	c.store(d, "it:forge", "robot", "granted-value")
+	c.store(d, "it:forge", "human", "other-value")
+	c.store(d, "it:bank", "human", "bank-value")
+	flags := clientFlags(t, append(hardening, readRobot...)...)
+
+	// Unconfined all of it is there.
+	for _, item := range [][3]string{{"it:forge", "robot", "granted-value"}, {"it:bank", "human", "bank-value"}} {
+		if got := c.say(t, d, nil, "get", item[0], item[1]); got != c.found(item[2]) {
+			t.Fatalf("unconfined %s: %q", item[0], got)
+		}
+	}
+	if got := c.say(t, d, flags, "get", "it:forge", "robot"); got != c.found("granted-value") {
+		t.Errorf("granted: %q", got)
+	}
+	for what, item := range map[string][2]string{
+		"not granted": {"it:bank", "human"}, "neighbour": {"it:forge", "human"}, "absent": {"it:nothing", "nobody"},
+	} {
+		if got := c.say(t, d, flags, "get", item[0], item[1]); got != "absent" {
+			t.Errorf("%s: %q", what, got)
+		}
+	}
+	if c.reads {
+		return
+	}
+	for _, verb := range [][]string{
+		{"set", "it:forge", "robot", "overwritten"}, {"delete", "it:forge", "robot"},
+		{"set", "it:bank", "human", "overwritten"}, {"set", "it:new", "planted", "x"},
+	} {
+		got := c.say(t, d, flags, verb...)
+		if !strings.HasPrefix(got, "error:") || !strings.Contains(got, "not granted by profile default") {
+			t.Errorf("%v: %q", verb, got)
+		}
+	}
+	for _, item := range [][3]string{{"it:forge", "robot", "granted-value"}, {"it:bank", "human", "bank-value"}} {
+		if got := c.say(t, d, nil, "get", item[0], item[1]); got != c.found(item[2]) {
+			t.Errorf("afterwards the keyring has %q for %s", got, item[0])
+		}
 	}
 }
 

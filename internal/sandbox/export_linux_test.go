@@ -11,6 +11,7 @@ type Force struct {
 	Stage   uint32
 	Mediate mediate.Forced
 	Way     uint8
+	ABI     int
 }
 
 // The ways of Force.
@@ -23,5 +24,5 @@ const (
 
 // StartForced is Start on a system that lacks what f names.
 func StartForced(ctx context.Context, s *Spec, f Force) (*Process, error) {
-	return startWith(ctx, s, forced{stage: f.Stage, mediate: f.Mediate, way: way(f.Way)})
+	return startWith(ctx, s, forced{stage: f.Stage, mediate: f.Mediate, way: way(f.Way), abi: f.ABI})
 }

@@ -358,6 +358,18 @@ func TestHardenedKilledSupervisor(t *testing.T) {
 	until(t, "the end of all", func() bool { return len(withEnvironment(t, "ORPHAN="+dir)) == 0 })
 }
 
+// What an old Landlock leaves open, the other walls of this layer close.
+func TestHardenedWithOldLandlock(t *testing.T) {
+	w := newWorld(t)
+	w.harden()
+	w.Force.ABI = 2
+	w.check(t, unseen(otherAttempts()))
+	if err := os.Remove(w.Spec.Probe); err != nil {
+		t.Fatal(err)
+	}
+	w.check(t, unseen(fileAttempts()))
+}
+
 // Where there can be no hardening layer a run that requires it fails and says
 // why, and one that does not gets the base layer.
 func TestHardeningIsTried(t *testing.T) {

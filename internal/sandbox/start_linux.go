@@ -28,6 +28,7 @@ type forced struct {
 	stage   uint32 // stage.NoKillable, stage.NoCloseRange
 	mediate mediate.Forced
 	way     way
+	abi     int // of Landlock, if the system's is newer; 0: as it is
 }
 
 func start(ctx context.Context, s *Spec) (*Process, error) { return startWith(ctx, s, forced{}) }
@@ -199,6 +200,9 @@ func startWith(ctx context.Context, s *Spec, f forced) (*Process, error) {
 	r := b.run
 	// Not before the fork: each signal costs the runtime two thread switches.
 	go r.forward()
+	if f.abi > 0 {
+		abi = min(abi, f.abi)
+	}
 	p, err := makePlan(s, abi)
 	if err != nil && !b.staged {
 		return nil, b.unborn(err)

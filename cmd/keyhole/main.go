@@ -32,7 +32,18 @@ func main() {
 			os.Exit(cli.ExitFailure)
 		}
 	}
+	deepen(0)
 	os.Exit(cli.Run(context.Background(), surroundings(), os.Args[1:]))
+}
+
+// deepen has the stack grow once, while there is nothing on it. A run that comes
+// to need this much by doubling copies it five times.
+//
+//go:noinline
+func deepen(i byte) byte {
+	var room [48 << 10]byte
+	room[i] = 1
+	return room[i+1]
 }
 
 func surroundings() *cli.Env {

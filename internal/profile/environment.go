@@ -50,8 +50,9 @@ type names struct {
 
 func newNames() *names {
 	set := func(list string) map[string]bool {
-		m := map[string]bool{}
-		for _, w := range strings.Fields(list) {
+		words := strings.Fields(list)
+		m := make(map[string]bool, len(words))
+		for _, w := range words {
 			m[w] = true
 		}
 		return m

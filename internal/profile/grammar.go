@@ -2,7 +2,6 @@ package profile
 
 import (
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -235,7 +234,11 @@ func (a *access) noOperation() (position, string) {
 const maxName = 64
 
 func badName(s string) string {
-	if len(s) > maxName || !regexp.MustCompile(`^[a-z0-9][a-z0-9._-]*$`).MatchString(s) {
+	good := s != "" && len(s) <= maxName && !strings.ContainsRune("._-", rune(s[0]))
+	for _, c := range []byte(s) {
+		good = good && ('a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '.' || c == '_' || c == '-')
+	}
+	if !good {
 		return "a name is lower-case letters, digits, \".\", \"_\" and \"-\", and starts with a letter or digit"
 	}
 	return ""

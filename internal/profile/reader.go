@@ -196,12 +196,26 @@ func (r *reader) str(v hujson.Value, want string) (string, position, bool) {
 		r.fail(at, "want %s, have %s", want, kindName(v))
 		return "", at, false
 	}
+	if asIs(lit) {
+		return string(lit[1 : len(lit)-1]), at, true
+	}
 	var s string
 	if err := json.Unmarshal(lit, &s); err != nil {
 		r.fail(at, "not a string")
 		return "", at, false
 	}
 	return s, at, true
+}
+
+// asIs tells whether a string, which the parser has found to be one, stands for
+// itself.
+func asIs(lit hujson.Literal) bool {
+	for _, c := range lit {
+		if c < ' ' || c == '\\' || c >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return len(lit) >= 2
 }
 
 func kindName(v hujson.Value) string {

@@ -2,6 +2,7 @@ package profile
 
 import (
 	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -177,8 +178,10 @@ func (l list) decode(r *reader, v hujson.Value) {
 		}
 		return
 	}
-	seen := map[string]bool{}
-	for _, e := range r.elements(v) {
+	elements := r.elements(v)
+	seen := make(map[string]bool, len(elements))
+	*l.to = slices.Grow(*l.to, len(elements))
+	for _, e := range elements {
 		var t text
 		if !l.kind.read(r, e, &t) {
 			continue

@@ -64,17 +64,18 @@ type spot struct {
 	id     identity
 }
 
-// guarded knows what no grant may cover: by name, and by the identity of every
-// folder above, since a bind mount gives a folder a second name. It looks at
-// each path once: the same few folders lie above most of them.
+// guarded knows what no grant may cover: each protected path, and every folder
+// above it, by name, and by identity, since a bind mount gives a folder a second
+// name. It looks at each path once: the same few folders lie above most of them.
 type guarded struct {
 	names []string
-	above map[identity]string
+	above map[string]string   // by name
+	ids   map[identity]string // by identity
 	spots map[string]spot
 }
 
 func newGuarded() *guarded {
-	return &guarded{above: map[identity]string{}, spots: map[string]spot{}}
+	return &guarded{above: make(map[string]string, 512), ids: make(map[identity]string, 64), spots: make(map[string]spot, 512)}
 }
 
 func (g *guarded) add(path string) error {
@@ -83,12 +84,15 @@ func (g *guarded) add(path string) error {
 		return fmt.Errorf("protected path %s: %w", path, err)
 	}
 	g.names = append(g.names, s.name)
-	for dir := s.name; ; dir = filepath.Dir(dir) {
-		if s := g.spots[dir]; s.there {
-			if _, ok := g.above[s.id]; ok {
-				return nil // as is all above it
+	for dir := s.name; ; dir = parent(dir) {
+		if _, ok := g.above[dir]; ok {
+			return nil // as is all above it
+		}
+		g.above[dir] = s.name
+		if at := g.spots[dir]; at.there {
+			if _, ok := g.ids[at.id]; !ok {
+				g.ids[at.id] = s.name
 			}
-			g.above[s.id] = g.names[len(g.names)-1]
 		}
 		if dir == "/" {
 			return nil
@@ -96,22 +100,39 @@ func (g *guarded) add(path string) error {
 	}
 }
 
+// parent is filepath.Dir for a path that is clean and absolute.
+func parent(p string) string {
+	if i := strings.LastIndexByte(p, '/'); i > 0 {
+		return p[:i]
+	}
+	return "/"
+}
+
 // spot resolves as much of path as exists. Below what is not there it does not
 // look.
-func (g *guarded) spot(path string) (spot, error) {
+func (g *guarded) spot(path string) (spot, error) { return g.resolve(filepath.Clean(path)) }
+
+func (g *guarded) resolve(path string) (spot, error) {
 	if s, ok := g.spots[path]; ok {
 		return s, nil
 	}
-	parent := spot{there: true}
-	if path != "/" {
-		var err error
-		if parent, err = g.spot(filepath.Dir(path)); err != nil {
-			return spot{}, err
+	if path == "/" {
+		s, err := g.look(path)
+		if err == nil {
+			g.spots[path] = s
 		}
+		return s, err
 	}
-	s := spot{name: filepath.Join(parent.name, filepath.Base(path))}
-	if parent.there {
-		var err error
+	dir := parent(path)
+	above, err := g.resolve(dir)
+	if err != nil {
+		return spot{}, err
+	}
+	s := spot{name: path}
+	if above.name != dir {
+		s.name = strings.TrimSuffix(above.name, "/") + path[strings.LastIndexByte(path, '/'):]
+	}
+	if above.there {
 		if s, err = g.look(s.name); err != nil {
 			return spot{}, err
 		}
@@ -146,16 +167,10 @@ func (g *guarded) follow(path string) (spot, error) {
 
 // covered returns the protected path that o gives away, or "".
 func (g *guarded) covered(o opened) string {
-	if name, ok := g.above[o.id]; ok {
+	if name, ok := g.above[o.name]; ok {
 		return name
 	}
-	below := strings.TrimSuffix(o.name, "/") + "/"
-	for _, name := range g.names {
-		if name == o.name || strings.HasPrefix(name, below) {
-			return name
-		}
-	}
-	return ""
+	return g.ids[o.id]
 }
 
 // plan is what a Spec comes to on this system.

@@ -8,8 +8,8 @@ func laterRows() []row {
 		{id: "G107", title: "package.json, Makefile, .envrc, conftest.py, git attributes", base: reported, hard: reported, why: "as 106",
 			says: "package.json", tries: []try{{"append package.json {}", "ok", "ok", ""}, {"append Makefile all:", "ok", "ok", ""},
 				{"append conftest.py #", "ok", "ok", ""}, {"append .gitattributes #", "ok", "ok", ""}}},
-		{id: "G108", title: "caches that builds outside use", base: contract, hard: contract,
-			why: "shared so that builds are fast; docs/profiles.md says how to leave them out", tries: []try{
+		{id: "G108", title: "caches that builds outside use", base: reported, hard: reported,
+			says: "~/.npm", why: "shared so that builds are fast; docs/profiles.md says how to leave them out", tries: []try{
 				{"append $home/.npm/poison x", "ok", "ok", ""}}},
 		{id: "G109", title: "escape sequences to the terminal", base: contract, hard: contract,
 			why: "the command has the terminal; what keyhole itself prints is escaped", tries: []try{

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"keyhole/internal/profile"
 	"keyhole/internal/secret"
@@ -72,45 +73,60 @@ type version struct {
 	change int64
 }
 
-// later is what the workspace held of such files when the run began. keyhole's
-// own program is one, when it lies there.
+// later is what the workspace and the home folder held of such files when the
+// run began. keyhole's own program is one, when it lies in the workspace.
 type later struct {
-	workspace, program string
-	before             map[string]version
+	workspace, home, program string
+	caches                   []string // that the run may write
+	begun                    time.Time
+	before                   map[string]version
 }
 
-func lookAtLater(workspace, program string) later {
-	l := later{workspace: workspace, program: program}
+func lookAtLater(workspace, home, program string, writable []profile.Path) later {
+	l := later{workspace: workspace, home: home, program: program, begun: time.Now(), caches: buildCaches(home, writable)}
 	l.before = l.versions()
 	return l
 }
 
 func (l *later) versions() map[string]version {
 	found := map[string]version{}
-	look := func(name string) {
-		fi, err := os.Lstat(filepath.Join(l.workspace, name))
-		if err != nil || fi.IsDir() {
+	names := laterFiles()
+	if name, err := filepath.Rel(l.workspace, l.program); err == nil && filepath.IsLocal(name) {
+		names = append(names, name)
+	}
+	scan(found, l.workspace, "", names)
+	if filepath.IsAbs(l.home) {
+		scan(found, l.home, "~/", homeLaterFiles())
+	}
+	return found
+}
+
+// scan notes the versions of names below top, under their names with a prefix.
+func scan(found map[string]version, top, prefix string, names []string) {
+	look := func(name string, folder bool) {
+		fi, err := os.Lstat(filepath.Join(top, name))
+		if err != nil || fi.IsDir() != folder {
 			return
 		}
 		if st, ok := fi.Sys().(*syscall.Stat_t); ok {
-			found[name] = version{st.Ino, fi.Size(), changeTime(st)}
+			found[prefix+name] = version{st.Ino, fi.Size(), changeTime(st)}
 		}
 	}
-	if name, err := filepath.Rel(l.workspace, l.program); err == nil && filepath.IsLocal(name) {
-		look(name)
-	}
-	for _, name := range laterFiles() {
+	for _, name := range names {
 		folder, all := strings.CutSuffix(name, "/*")
 		if !all {
-			look(name)
+			look(name, false)
 			continue
 		}
-		look(folder) // what is no folder is told by its own name
-		for _, in := range namesIn(filepath.Join(l.workspace, folder)) {
-			look(folder + "/" + in)
+		look(folder, false) // what is no folder is told by its own name
+		in := namesIn(filepath.Join(top, folder))
+		if len(in) == maxLaterFolder { // there may be more than is looked at
+			look(folder, true)
+		}
+		for _, name := range in {
+			look(folder+"/"+name, false)
 		}
 	}
-	return found
 }
 
 // namesIn lists a folder as far as it is looked at; none when it cannot be read.

@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"keyhole/internal/profile"
 )
 
 func TestLaterIsReported(t *testing.T) {
@@ -69,6 +71,13 @@ func TestLaterIsReported(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, ": .husky"},
+		{"an agent's settings in the home folder", func(t *testing.T, ws string) { put(t, ws+"/home/.claude/settings.json", "x") }, ": ~/.claude/settings.json"},
+		{"a hook among more than are looked at", func(t *testing.T, ws string) {
+			for i := range 300 {
+				put(t, fmt.Sprintf("%s/.husky/%d", ws, i), "x")
+			}
+			put(t, ws+"/.husky/pre-commit", "x")
+		}, ": .husky"},
 		{"keyhole itself", func(t *testing.T, ws string) { put(t, ws+"/bin/keyhole", "evil") }, ": bin/keyhole"},
 		{"two", func(t *testing.T, ws string) { put(t, ws+"/.mcp.json", "x"); put(t, ws+"/Makefile", "evil") }, ": .mcp.json, Makefile"},
 		{"a name that would change the screen", func(t *testing.T, ws string) { put(t, ws+"/.git/hooks/\x1b]0;x\x07", "x") }, `\x1b]0;x\a`},
@@ -84,7 +93,7 @@ func TestLaterIsReported(t *testing.T) {
 			put(t, ws+"/package.json", "{}")
 			put(t, ws+"/bin/keyhole", "good")
 			put(t, ws+"/.git/hooks/pre-commit", "good")
-			before := lookAtLater(ws, ws+"/bin/keyhole")
+			before := lookAtLater(ws, ws+"/home", ws+"/bin/keyhole", nil)
 			// File systems count time in ticks: the change has to fall into another.
 			tick := ws + "/tick"
 			put(t, tick, "")
@@ -107,4 +116,33 @@ func laterTick(t *testing.T, path string) time.Time {
 		t.Fatal(err)
 	}
 	return fi.ModTime()
+}
+
+// A cache is named when anything directly in it has changed, and only when it
+// may be written.
+func TestChangedCachesAreReported(t *testing.T) {
+	home := t.TempDir()
+	for _, dir := range []string{".npm/_cacache", "go/pkg/mod", ".cache/pip", ".claude/cache"} {
+		if err := os.MkdirAll(filepath.Join(home, dir), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var writable []profile.Path
+	for _, name := range []string{".npm", "go/pkg", ".claude", ".cache/uv"} {
+		writable = append(writable, profile.Path{Path: filepath.Join(home, name)})
+	}
+	for made := time.Now(); time.Since(made) < 3*clockTick; {
+	}
+	l := lookAtLater(t.TempDir(), home, "", writable)
+	if got := l.cachesReport(); got != "" {
+		t.Errorf("nothing has changed: %q", got)
+	}
+	for _, name := range []string{".npm/_cacache/x", ".claude/cache/x", ".cache/pip/x"} {
+		if err := os.WriteFile(filepath.Join(home, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := l.cachesReport(); !strings.HasSuffix(got, ": ~/.npm") {
+		t.Errorf("got %q", got)
+	}
 }

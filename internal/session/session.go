@@ -224,7 +224,7 @@ func (r *run) makeFiles() (err error) {
 	if err := r.makeOwnFiles(); err != nil {
 		return err
 	}
-	r.later = lookAtLater(r.cfg.Vars.Workspace, r.cfg.Executable)
+	r.later = lookAtLater(r.cfg.Vars.Workspace, r.cfg.Vars.Home, r.cfg.Executable, r.cfg.Profile.Filesystem.Write)
 	names := systemShims(r.cfg.Profile.Shims)
 	if r.shims, err = makeShims(r.dir, r.cfg.Executable, names, wrapperNames(r.cfg.Profile)); err != nil {
 		return fmt.Errorf("making shims: %w", err)
@@ -300,8 +300,10 @@ func (r *run) serve(ctx context.Context, signals heldSignals) (Result, error) {
 	r.keepWrites(ctx)
 	r.recordEnd(status)
 	step("end recorded")
-	if line := r.later.report(); line != "" {
-		r.cfg.Notice(line)
+	for _, line := range []string{r.later.report(), r.later.cachesReport()} {
+		if line != "" {
+			r.cfg.Notice(line)
+		}
 	}
 	r.summarise()
 	return Result{Code: cmp.Or(early, status.Code)}, nil

@@ -131,6 +131,9 @@ func printFindings(w io.Writer, all []finding, asJSON bool) error {
 
 // diagnose turns what was seen into findings. It is pure.
 func diagnose(s session.Survey) []finding {
+	if s.Sandbox.Seatbelt {
+		return []finding{seatbeltFinding(s), keychainFinding(s), sealedFinding(s), auditFinding(s), runFolderFinding(s), memoryFinding(s)}
+	}
 	all := []finding{landlockFinding(s), listenerFinding(s), yamaFinding(s), mediationFinding(s), startFinding(s), layerFinding(s)}
 	for _, lack := range s.Sandbox.Lacks {
 		all = append(all, finding{Grade: limits, About: "kernel", Found: lack,

@@ -87,6 +87,37 @@ func TestDiagnose(t *testing.T) {
 	}
 }
 
+func TestDiagnoseMac(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		change func(*session.Survey)
+		about  string
+		code   int
+		fix    string
+	}{
+		{"well", func(*session.Survey) {}, "", ExitOK, ""},
+		{"in another sandbox", func(s *session.Survey) { s.Sandbox.Confined, s.Sandbox.Missing = false, []string{"the right"} }, "seatbelt", ExitFailure, "exit"},
+		{"locked", func(s *session.Survey) { s.KeychainLocked = true }, "keychain", ExitNo, "unlock-keychain"},
+		{"no keychain", func(s *session.Survey) { s.KeychainErr = errors.New("none") }, "keychain", ExitNo, "list-keychains"},
+	} {
+		s := well()
+		s.Sandbox = sandbox.Report{Seatbelt: true, Confined: true, Kernel: "macOS 26", Yama: -1}
+		tt.change(&s)
+		all := diagnose(s)
+		if got := doctorCode(all); got != tt.code {
+			t.Errorf("%s: exit status %d, want %d", tt.name, got, tt.code)
+		}
+		for _, f := range all {
+			if bad := f.Grade != fine; bad != (f.About == tt.about) || bad && (f.Means == "" || !strings.Contains(f.Fix, tt.fix)) {
+				t.Errorf("%s: %+v", tt.name, f)
+			}
+			if strings.Contains(f.Fix+f.Found, "apt-get") || strings.Contains(f.Found, "Landlock") {
+				t.Errorf("%s: advice for Linux: %+v", tt.name, f)
+			}
+		}
+	}
+}
+
 func TestStartIsTold(t *testing.T) {
 	for want, r := range map[string]sandbox.Report{
 		"not tried":        {},

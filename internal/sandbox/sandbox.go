@@ -200,6 +200,7 @@ func Harden() error { return harden() }
 
 // Report is what this system offers, for doctor and for a start's error text.
 type Report struct {
+	Seatbelt    bool // a Mac: of the rest only Kernel, Confined and Missing say anything
 	Kernel      string
 	LandlockABI int // 0: none
 	LandlockWhy string

@@ -244,7 +244,7 @@ func harden() error {
 
 // inspect tries whether a profile can be put on at all.
 func inspect() Report {
-	r := Report{LandlockWhy: "Landlock is part of Linux", ListenerWhy: "seccomp is part of Linux", Yama: -1, Kernel: "macOS"}
+	r := Report{Seatbelt: true, LandlockWhy: "Landlock is part of Linux", ListenerWhy: "seccomp is part of Linux", Yama: -1, Kernel: "macOS"}
 	if v, err := unix.Sysctl("kern.osproductversion"); err == nil {
 		r.Kernel = "macOS " + v
 	}

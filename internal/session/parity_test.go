@@ -102,6 +102,16 @@ func onSystem(t *testing.T, name string, mac bool) *system {
 			t.Fatal(err)
 		}
 		s.mac = seatbelttest.Load(t, text)
+		// Nothing may come after the block that denies.
+		_, last, ok := strings.Cut(text.Text, "\n(deny file-read* file-read-data")
+		if !ok || strings.Contains(last, "(allow") {
+			t.Errorf("profile %s: the last block is not the last", name)
+		}
+		for _, d := range text.Params {
+			if !strings.Contains(text.Text, `(param "`+d.Key+`")`) {
+				t.Errorf("profile %s: the parameter %s is not used", name, d.Key)
+			}
+		}
 	}
 	return s
 }

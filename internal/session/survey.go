@@ -23,6 +23,9 @@ type Survey struct {
 	ServiceLocked bool
 	ServiceErr    error // it answers, and something is wrong with it
 
+	KeychainLocked bool // of a Mac
+	KeychainErr    error
+
 	SealedFile    string
 	SealedThere   bool
 	SealedProblem string // why it cannot be used; empty when nothing is seen to be wrong
@@ -49,6 +52,7 @@ func Look(ctx context.Context, dirs profile.Dirs, environ []string, uid int) Sur
 		MemoryErr:  secret.MemoryProblem(),
 	}
 	s.lookAtService(ctx)
+	s.lookAtKeychain(ctx, cfg)
 	s.lookAtSealedFile(uid)
 	s.lookAtFolders(uid)
 	return s
@@ -70,6 +74,21 @@ func (s *Survey) lookAtService(ctx context.Context) {
 	}
 	status, err := store.Status(ctx)
 	s.ServiceLocked, s.ServiceErr = status.Locked, errors.Join(err, store.Close())
+}
+
+func (s *Survey) lookAtKeychain(ctx context.Context, cfg *Config) {
+	k, there, err := systemKeychain(cfg)
+	if !there || err != nil {
+		s.KeychainErr = err
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, answersLimit)
+	defer cancel()
+	st, err := k.provider.Status(ctx)
+	if err == nil && st.Missing {
+		err = errors.New("there is no default keychain")
+	}
+	s.KeychainLocked, s.KeychainErr = st.Locked, errors.Join(err, k.close())
 }
 
 func (s *Survey) lookAtSealedFile(uid int) {

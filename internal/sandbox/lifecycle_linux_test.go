@@ -159,6 +159,26 @@ func TestInheritedDescriptorIsClosed(t *testing.T) {
 	}
 }
 
+// A program that its user may not read hides its process from the supervisor. It
+// runs, and reaches nothing by socket.
+func TestProgramThatCannotBeRead(t *testing.T) {
+	s, _ := stageScene(t)
+	b, err := os.ReadFile("/bin/true")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Spec.Path = filepath.Join(s.Spec.Dir, "unreadable")
+	if err := os.WriteFile(s.Spec.Path, b, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(s.Spec.Path, 0o111); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := supervised(t, &s).CombinedOutput(); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
 // What cannot be started in this process is started by the stage.
 func TestFallsBack(t *testing.T) {
 	for _, way := range []uint8{0, sandbox.InProcess} {

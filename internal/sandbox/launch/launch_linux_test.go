@@ -226,6 +226,29 @@ func TestEachFailureIsTold(t *testing.T) {
 	}
 }
 
+// The assembly, also where children cannot share memory.
+func TestOrders(t *testing.T) {
+	for want, change := range map[int]func(*launch.Spec){
+		7:   func(*launch.Spec) {},
+		125: func(s *launch.Spec) { s.Path = "/no/such" },
+		0:   func(s *launch.Spec) { s.Path = "" },
+	} {
+		s := &launch.Spec{Path: "/bin/sh", Argv: []string{"sh", "-c", "exit 7"}, Dir: "/", Files: [3]int{2, 1, 2}, Ruleset: -1}
+		change(s)
+		runtime.LockOSThread()
+		pid, err := launch.Fork(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var ws unix.WaitStatus
+		_, err = unix.Wait4(pid, &ws, 0, nil)
+		runtime.UnlockOSThread()
+		if err != nil || !ws.Exited() || ws.ExitStatus() != want {
+			t.Errorf("%v, status %x, want exit %d", err, uint32(ws), want)
+		}
+	}
+}
+
 func TestTrial(t *testing.T) {
 	s := spec(t, "")
 	s.Path = ""

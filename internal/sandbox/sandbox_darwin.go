@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -23,6 +24,7 @@ import (
 // Names under which this program is started for a part.
 const (
 	watchdogPart = "keyhole-watchdog"
+	gatePart     = "keyhole-gate"
 	probePart    = "keyhole-probe"
 )
 
@@ -112,9 +114,9 @@ func startAt(ctx context.Context, s *Spec, streams Streams, terminal *leash.Term
 	}
 	child, err := leash.Start(&leash.Command{
 		Path: seatbelt.Program, Argv: profile.Command(file, s.Path, s.Argv[1:]),
-		Env: append([]string{"PWD=" + dir}, s.Env...), Dir: dir,
+		Env: append([]string{"PWD=" + dir}, withoutLoader(s.Env)...), Dir: dir,
 		Stdin: streams.Stdin, Stdout: streams.Stdout, Stderr: streams.Stderr,
-		Terminal: terminal, Watchdog: watchdog,
+		Terminal: terminal, Watchdog: watchdog, Self: self, Gate: gatePart,
 	})
 	if err != nil {
 		watchdog.Dismiss()
@@ -153,6 +155,12 @@ func tryProfile(ctx context.Context, s *Spec, file string, profile *MacProfile, 
 		return fmt.Errorf("%w: %w", ErrUnsupported, err)
 	}
 	return nil
+}
+
+// withoutLoader leaves out what would have the loader put a library of somebody's
+// into a program before it is confined. sandbox-exec drops them as well.
+func withoutLoader(env []string) []string {
+	return slices.DeleteFunc(slices.Clone(env), func(kv string) bool { return strings.HasPrefix(kv, "DYLD_") })
 }
 
 func (p process) pid() int { return p.child.PID() }
@@ -218,7 +226,7 @@ func (l *limited) Write(p []byte) (int, error) {
 	return l.b.Write(p)
 }
 
-// play: the watchdog runs outside, the probe under the profile.
+// play: the watchdog and the gate run outside, the probe under the profile.
 func play(args []string) (int, bool) {
 	switch {
 	case len(args) == 1 && args[0] == watchdogPart:
@@ -226,6 +234,9 @@ func play(args []string) (int, bool) {
 			return 1, true
 		}
 		return 0, true
+	case len(args) > 2 && args[0] == gatePart:
+		fmt.Fprintln(os.Stderr, "keyhole:", leash.Pass(args[1:]))
+		return 126, true
 	case len(args) == 6 && args[1] == probePart:
 		return probe.Run(args[2:], func(s string) { fmt.Fprintln(os.Stderr, s) }), true
 	}

@@ -10,6 +10,8 @@ package leash
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"sync"
@@ -26,6 +28,10 @@ type Command struct {
 	Stdin, Stdout, Stderr *os.File  // nil: /dev/null
 	Terminal              *Terminal // from OpenTerminal, or nil
 	Watchdog              *Watchdog // or nil
+
+	// Self is this program and Gate the name by which it calls Pass: with a
+	// Watchdog the command waits there until the watchdog knows it.
+	Self, Gate string
 }
 
 // Child is a started command.
@@ -71,12 +77,11 @@ func Start(c *Command) (*Child, error) {
 			signal.Notify(ch.signals, s)
 		}
 	}
-	ch.pid, err = syscall.ForkExec(c.Path, c.Argv, &syscall.ProcAttr{Dir: c.Dir, Env: c.Env, Files: files, Sys: sys})
-	if err == nil && c.Watchdog != nil {
-		if err = c.Watchdog.guard(ch.pid); err != nil {
-			ch.Kill()
-			_, _ = wait4(ch.pid) // it is dead
-		}
+	attr := &syscall.ProcAttr{Dir: c.Dir, Env: c.Env, Files: files, Sys: sys}
+	if c.Watchdog == nil {
+		ch.pid, err = syscall.ForkExec(c.Path, c.Argv, attr)
+	} else {
+		err = ch.startGuarded(c, attr)
 	}
 	if err != nil {
 		signal.Stop(ch.signals)
@@ -86,6 +91,50 @@ func Start(c *Command) (*Child, error) {
 		c.Terminal.begin()
 	}
 	return ch, nil
+}
+
+// startGuarded starts the command behind the gate and opens that when the watchdog
+// knows whom to end: a starter that is killed in between leaves nothing running.
+func (c *Child) startGuarded(cmd *Command, attr *syscall.ProcAttr) error {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	attr.Files = append(attr.Files, r.Fd())
+	c.pid, err = syscall.ForkExec(cmd.Self, append([]string{cmd.Gate, cmd.Path}, cmd.Argv...), attr)
+	if err = errors.Join(err, r.Close()); err != nil {
+		return err
+	}
+	if err = cmd.Watchdog.guard(c.pid); err == nil {
+		_, err = w.Write([]byte{1})
+	}
+	if err != nil {
+		c.Kill()
+		_, _ = wait4(c.pid) // it is dead
+	}
+	return err
+}
+
+// gateFile is the descriptor that the gate waits at.
+const gateFile = 3
+
+// Pass is the gate: args are the path and the arguments of the command, which it
+// becomes when it is told to. It returns only if it is not.
+func Pass(args []string) error {
+	if len(args) < 2 {
+		return errors.New("no command")
+	}
+	gate := os.NewFile(gateFile, "gate")
+	if gate == nil {
+		return errors.New("no gate")
+	}
+	var word [1]byte
+	_, err := io.ReadFull(gate, word[:])
+	if err = errors.Join(err, gate.Close()); err != nil {
+		return fmt.Errorf("waiting at the gate: %w", err)
+	}
+	return &os.PathError{Op: "exec", Path: args[0], Err: syscall.Exec(args[0], args[1:], os.Environ())}
 }
 
 // PID is the command's id, which is its session's and its group's too.

@@ -26,7 +26,11 @@ const partVar = "LEASH_TEST_PART"
 // guardedVar has it say on descriptor 3 when the watchdog knows the command.
 const guardedVar = "LEASH_TEST_GUARDED"
 
-const watchdogName = "leash-watchdog"
+const (
+	watchdogName = "leash-watchdog"
+	gateName     = "leash-gate"
+	gateShut     = 126
+)
 
 func TestMain(m *testing.M) {
 	if os.Args[0] == watchdogName {
@@ -34,6 +38,10 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 		os.Exit(0)
+	}
+	if os.Args[0] == gateName {
+		fmt.Fprintln(os.Stderr, Pass(os.Args[1:]))
+		os.Exit(gateShut)
 	}
 	if os.Getenv(partVar) != "" {
 		os.Exit(starter(os.Args[1:]))
@@ -64,7 +72,7 @@ func starter(argv []string) int {
 		return fail(err)
 	}
 	c, err := Start(&Command{Path: path, Argv: argv, Env: []string{"PATH=" + os.Getenv("PATH"), "TERM=dumb"}, Dir: "/",
-		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Terminal: t, Watchdog: w})
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Terminal: t, Watchdog: w, Self: exe, Gate: gateName})
 	if err != nil {
 		return fail(err)
 	}
@@ -383,6 +391,45 @@ func TestWatchReadsStrictly(t *testing.T) {
 	}
 }
 
+// A command whose starter died before the watchdog knew it is never run.
+func TestGate(t *testing.T) {
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		word string
+		code int
+		out  string
+	}{"opened": {"x", 0, "ran a b\n"}, "left": {"", gateShut, ""}} {
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.Command(exe)
+		cmd.Args = []string{gateName, "/bin/sh", "sh", "-c", "echo ran $1 $2", "sh", "a", "b"}
+		cmd.ExtraFiles = []*os.File{r}
+		var out strings.Builder
+		cmd.Stdout = &out
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		r.Close()
+		if _, err := io.WriteString(w, c.word); err != nil {
+			t.Fatal(err)
+		}
+		w.Close()
+		_ = cmd.Wait() // its status says it
+		if got := cmd.ProcessState.ExitCode(); got != c.code || out.String() != c.out {
+			t.Errorf("%s: %d, %q", name, got, out.String())
+		}
+	}
+	// The descriptor of the gate is not the command's.
+	if got, _ := run(t, "", "sh", "-c", "ls /dev/fd | tr '\\n' ' '; true"); strings.Contains(got, " 4") {
+		t.Errorf("descriptors of the command: %s", got)
+	}
+}
+
 func TestNoSuchProgram(t *testing.T) {
 	exe, err := os.Executable()
 	if err != nil {
@@ -393,7 +440,7 @@ func TestNoSuchProgram(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer w.Dismiss()
-	if _, err := Start(&Command{Path: filepath.Join(t.TempDir(), "none"), Argv: []string{"none"}, Dir: "/", Watchdog: w}); err == nil {
+	if _, err := Start(&Command{Path: filepath.Join(t.TempDir(), "none"), Argv: []string{"none"}, Dir: "/", Watchdog: w, Self: filepath.Join(t.TempDir(), "none")}); err == nil {
 		t.Error("it was started")
 	}
 }

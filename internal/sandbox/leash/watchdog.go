@@ -15,9 +15,7 @@ import (
 )
 
 // Watchdog is a process that ends a command's session when its starter dies
-// without having done so. It holds the other end of a pipe, and nothing else. A
-// starter that is killed just between starting the command and saying so leaves
-// one that it does not know of.
+// without having done so. It holds the other end of a pipe, and nothing else.
 type Watchdog struct {
 	pid  int
 	pipe *os.File

@@ -24,7 +24,7 @@ type spot struct {
 }
 
 func newFinder(fold bool) *finder {
-	return &finder{fold: fold, spots: make(map[string]spot, 256)}
+	return &finder{fold: fold, spots: make(map[string]spot, 220)}
 }
 
 // name is p as names are compared.

@@ -75,7 +75,7 @@ type guarded struct {
 }
 
 func newGuarded() *guarded {
-	return &guarded{above: make(map[string]string, 512), ids: make(map[identity]string, 64), spots: make(map[string]spot, 512)}
+	return &guarded{above: make(map[string]string, 220), ids: make(map[identity]string, 50), spots: make(map[string]spot, 220)}
 }
 
 func (g *guarded) add(path string) error {

@@ -320,7 +320,9 @@ func (r *run) wait() (Status, error) {
 		}
 	}
 	r.unwatch()
-	signal.Stop(r.signals)
+	// It takes a tenth of a millisecond, and what the caller does next need not
+	// wait.
+	go signal.Stop(r.signals)
 	return r.status, r.err
 }
 

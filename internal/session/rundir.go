@@ -23,6 +23,7 @@ type runDir struct {
 	id   string
 	path string
 	tmp  string
+	gone chan error // hears how removing tmp went; nil before removeTmp
 }
 
 // makeRunDir makes the folder below parent, which is made too and must belong
@@ -64,8 +65,18 @@ func (d *runDir) bus() string       { return filepath.Join(d.endpoints(), "bus")
 func (d *runDir) wire() string      { return filepath.Join(d.endpoints(), wire.SocketName) }
 func (d *runDir) runtime() string   { return filepath.Join(d.path, "run") }
 
+// removeTmp begins to remove what nobody will look at again.
+func (d *runDir) removeTmp() {
+	d.gone = make(chan error, 1)
+	go func() { d.gone <- removeTree(d.tmp) }()
+}
+
 func (d *runDir) remove() error {
-	return errors.Join(removeTree(d.tmp), removeTree(d.path))
+	if d.gone == nil {
+		d.removeTmp()
+	}
+	err := removeTree(d.path)
+	return errors.Join(<-d.gone, err)
 }
 
 // ownFolder makes path (0700) if it is missing and refuses one that somebody

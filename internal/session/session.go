@@ -105,7 +105,8 @@ type run struct {
 	dir      *runDir
 	shims    shims
 	later    later
-	layer    sandbox.Layer // set before the command's first instruction
+	layer    sandbox.Layer   // set before the command's first instruction
+	held     <-chan struct{} // closed when nothing ends this process without taking down; nil: not waited for
 	log      *audit.Log
 	recorder *audit.Recorder
 	store    *store
@@ -126,6 +127,7 @@ func Run(ctx context.Context, cfg Config) (Result, error) {
 	r := newRunOf(cfg)
 	signals := holdSignals()
 	defer signals.release()
+	r.held = signals.held
 	step("begun")
 	defer r.close()
 	if err := r.open(ctx); err != nil {
@@ -203,6 +205,9 @@ func (r *run) makeOwnFiles() (err error) {
 			"nothing runs without a record of what was released; free the disk or mend the path"}
 	}
 	step("log open")
+	if r.held != nil {
+		<-r.held
+	}
 	if r.dir, err = makeRunDir(r.cfg.Dirs.Runtime, r.cfg.UID); err != nil {
 		return fmt.Errorf("making run directory: %w", err)
 	}
@@ -278,6 +283,9 @@ func (r *run) serve(ctx context.Context, signals heldSignals) (Result, error) {
 	go func() { ctl <- r.control(ctx, child) }()
 	status, err := child.Wait()
 	step("command ended")
+	if r.cfg.Learn == nil {
+		r.dir.removeTmp()
+	}
 	if c := <-ctl; c != nil {
 		c.close()
 	}

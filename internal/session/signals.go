@@ -10,16 +10,23 @@ import (
 // while there is something to take away. While there is a command, they are
 // passed on to it by whoever supervises it; what reaches a run that is being
 // prepared or taken down would leave its folders behind.
-type heldSignals chan os.Signal
+type heldSignals struct {
+	came chan os.Signal
+	held chan struct{} // closed when they are
+}
 
-// holdSignals catches them, but for those that the caller ignores.
+// holdSignals begins to catch them, but for those that the caller ignores. It
+// takes a while: a thread is woken and waited for with each.
 func holdSignals() heldSignals {
-	h := make(heldSignals, 1)
-	for _, s := range []os.Signal{syscall.SIGTERM, syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT} {
-		if !signal.Ignored(s) {
-			signal.Notify(h, s)
+	h := heldSignals{make(chan os.Signal, 1), make(chan struct{})}
+	go func() {
+		defer close(h.held)
+		for _, s := range []os.Signal{syscall.SIGTERM, syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT} {
+			if !signal.Ignored(s) {
+				signal.Notify(h.came, s)
+			}
 		}
-	}
+	}()
 	return h
 }
 
@@ -27,7 +34,7 @@ func holdSignals() heldSignals {
 // before, the command is ended, and this is the run's status; otherwise it is 0.
 func (h heldSignals) leave(to child) int {
 	select {
-	case s := <-h:
+	case s := <-h.came:
 		to.Kill()
 		n, _ := s.(syscall.Signal) // the signals of a system are
 		return 128 + int(n)
@@ -36,4 +43,5 @@ func (h heldSignals) leave(to child) int {
 	}
 }
 
-func (h heldSignals) release() { signal.Stop(h) }
+// release lets them end this process again, some time soon.
+func (h heldSignals) release() { go signal.Stop(h.came) }

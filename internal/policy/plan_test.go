@@ -96,3 +96,22 @@ func TestPlanOfManyValues(t *testing.T) {
 		t.Errorf("one service gives %v", got)
 	}
 }
+
+// An account asked for, whatever attribute holds it, goes into every query.
+func TestPlanKeepsTheAccount(t *testing.T) {
+	set, err := policy.NewSet([]policy.Rule{exact("s", "a", "b"), allow(read, "t")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	account := "a"
+	q := secret.Query{Account: &account}
+	plan := set.Plan("store", q)
+	if len(plan) != 7 { // two accounts under three names, and the other service
+		t.Errorf("%d queries: %v", len(plan), attributesOf(plan))
+	}
+	for _, p := range plan {
+		if p.Account == nil || *p.Account != account {
+			t.Errorf("%v lost the account", p.Attributes)
+		}
+	}
+}

@@ -57,6 +57,8 @@ func serveCommand(ctx context.Context, env *Env, f *serveFlags) error {
 	switch {
 	case !ok:
 		return &Failure{Code: ExitUsage, Err: fmt.Errorf("--print %s: docker, bwrap and env are", f.print)}
+	case f.approve != "" || f.keep == "ask":
+		return &Failure{Code: ExitUsage, Err: fmt.Errorf("--approve-command and --keep-writes need a run of keyhole's own"), Hint: "'keyhole pending' shows what is asked"}
 	case f.dir == "":
 		return &Failure{Code: ExitUsage, Err: fmt.Errorf("no folder to serve in"), Hint: "name one that keyhole can make with --dir"}
 	}

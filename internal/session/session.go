@@ -114,6 +114,7 @@ type run struct {
 	wrapped  map[string]*wrapped // by the name the command calls them
 	passed   map[string]string   // the environment without what is keyhole's own or a value
 	running  chan *sandbox.Process
+	atOnce   chan struct{}       // one token for each wrapped tool that runs
 	serves   bool                // somebody else's sandbox, see Serve
 	desk     *approval.Desk      // nil when no rule asks
 	sockets  []*net.UnixListener // bus and wire, in this order
@@ -143,7 +144,7 @@ func newRunOf(cfg Config) *run {
 	if cfg.Notice == nil {
 		cfg.Notice = func(string) {}
 	}
-	return &run{cfg: cfg, running: make(chan *sandbox.Process, 1)}
+	return &run{cfg: cfg, running: make(chan *sandbox.Process, 1), atOnce: make(chan struct{}, toolsAtOnce)}
 }
 
 // open prepares everything that must be there before the command starts. The

@@ -40,6 +40,9 @@ type wrapped struct {
 	err   error
 }
 
+// toolsAtOnce bounds the wrapped tools that run at the same time; more wait.
+const toolsAtOnce = 8
+
 func wrapperNames(p *profile.Profile) []string {
 	var names []string
 	for _, w := range p.Wrappers {
@@ -244,6 +247,12 @@ func (w *wrapped) close() error {
 // launch has the tool started by a second process of this program, which
 // confines it: a process can look after one sandbox.
 func (r *run) launch(ctx context.Context, spec []byte, in io.Reader, out, errs io.Writer) (int, error) {
+	select {
+	case r.atOnce <- struct{}{}:
+		defer func() { <-r.atOnce }()
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
 	var p *sandbox.Process
 	select {
 	case p = <-r.running:

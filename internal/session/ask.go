@@ -18,6 +18,7 @@ import (
 	"keyhole/internal/policy"
 	"keyhole/internal/profile"
 	"keyhole/internal/sandbox"
+	"keyhole/internal/socket"
 )
 
 // AskConfig says how a person is asked, besides from another terminal, which is
@@ -93,7 +94,7 @@ func (r *run) control(ctx context.Context, c child) *controlled {
 		r.askVia(p)
 	}
 	path := filepath.Join(r.dir.path, control.SocketName)
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	l, err := socket.Listen(path)
 	if err != nil {
 		r.cfg.Log.Error("opening the control socket", "err", err)
 		return nil

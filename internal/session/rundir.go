@@ -23,7 +23,8 @@ type runDir struct {
 	id   string
 	path string
 	tmp  string
-	gone chan error // hears how removing tmp went; nil before removeTmp
+
+	tmpGone, restGone <-chan error // nil before their removal has begun
 }
 
 // makeRunDir makes the folder below parent, which is made too and must belong
@@ -65,18 +66,26 @@ func (d *runDir) bus() string       { return filepath.Join(d.endpoints(), "bus")
 func (d *runDir) wire() string      { return filepath.Join(d.endpoints(), wire.SocketName) }
 func (d *runDir) runtime() string   { return filepath.Join(d.path, "run") }
 
-// removeTmp begins to remove what nobody will look at again.
-func (d *runDir) removeTmp() {
-	d.gone = make(chan error, 1)
-	go func() { d.gone <- removeTree(d.tmp) }()
+// removing begins to remove a folder and hears how it went.
+func removing(path string) <-chan error {
+	gone := make(chan error, 1)
+	go func() { gone <- removeTree(path) }()
+	return gone
 }
 
+// removeTmp begins to remove what nobody will look at again, removeRest the rest.
+func (d *runDir) removeTmp()  { d.tmpGone = removing(d.tmp) }
+func (d *runDir) removeRest() { d.restGone = removing(d.path) }
+
+// remove removes all, or waits for what has begun.
 func (d *runDir) remove() error {
-	if d.gone == nil {
+	if d.tmpGone == nil {
 		d.removeTmp()
 	}
-	err := removeTree(d.path)
-	return errors.Join(<-d.gone, err)
+	if d.restGone == nil {
+		d.removeRest()
+	}
+	return errors.Join(<-d.tmpGone, <-d.restGone)
 }
 
 // ownFolder makes path (0700) if it is missing and refuses one that somebody

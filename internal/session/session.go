@@ -287,12 +287,17 @@ func (r *run) serve(ctx context.Context, signals heldSignals) (Result, error) {
 	if r.cfg.Learn == nil {
 		r.dir.removeTmp()
 	}
+	changed := make(chan [2]string, 1)
+	go func() { changed <- [2]string{r.later.report(), r.later.cachesReport()} }()
 	if c := <-ctl; c != nil {
 		c.close()
 	}
 	step("control closed")
 	r.silence()
 	step("silent")
+	if r.cfg.Learn == nil && len(r.wrapped) == 0 {
+		r.dir.removeRest()
+	}
 	if recordErr := <-begun; recordErr != nil {
 		return Result{}, &Hinted{fmt.Errorf("recording start of run: %w", recordErr),
 			"the command was ended: nothing runs without a record"}
@@ -309,7 +314,7 @@ func (r *run) serve(ctx context.Context, signals heldSignals) (Result, error) {
 	r.keepWrites(ctx)
 	r.recordEnd(status)
 	step("end recorded")
-	for _, line := range []string{r.later.report(), r.later.cachesReport()} {
+	for _, line := range <-changed {
 		if line != "" {
 			r.cfg.Notice(line)
 		}

@@ -154,8 +154,10 @@ func TestWrapperMemory(t *testing.T) {
 	if got := run(t, unconfined); got.out != "waiting\nenviron memory True\n" {
 		t.Fatalf("unconfined: %+v", got)
 	}
-	if got := run(t, d.inside(flags, "sh", "-c", script)); got.out != "waiting\nnothing True\n" || got.code != 0 {
-		t.Errorf("inside: %+v", got)
+	for layer, more := range layers(t) {
+		if got := run(t, d.inside(append(more, flags...), "sh", "-c", script)); got.out != "waiting\nnothing True\n" || got.code != 0 {
+			t.Errorf("inside, %s: %+v", layer, got)
+		}
 	}
 }
 

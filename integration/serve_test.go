@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -192,8 +193,12 @@ func TestServeContainer(t *testing.T) {
 		t.Errorf("got %+v, want %q", got, want)
 	}
 	ended(t, cmd, dir)
-	// What the engine keeps belongs to numbers that only it can take away.
-	if out, err := exec.Command("podman", "unshare", "rm", "-rf", d.home+"/storage", d.home+"/runroot").CombinedOutput(); err != nil {
-		t.Logf("%s: %v", out, err)
+	// What the engine keeps belongs to numbers that only it can take away, and it
+	// leaves a process behind.
+	engineArgs := append([]string{"env", user, "podman"}, storage...)
+	for _, args := range [][]string{{"unshare", "rm", "-rf", d.home + "/storage", d.home + "/runroot"}, {"system", "migrate"}} {
+		if out, err := d.outside("", append(slices.Clone(engineArgs), args...)...); err != nil {
+			t.Logf("%v: %s%v", args, out, err)
+		}
 	}
 }

@@ -21,7 +21,7 @@ const sessionVar = "KEYHOLE_SESSION"
 // of the caller's, what the profile sets, and what keyhole sets last.
 func (r *run) environment(ctx context.Context) ([]string, error) {
 	cfg := &r.cfg
-	passed, withheld := cfg.Profile.Environment.Filter(cfg.Environ, cfg.Pass)
+	passed, withheld := r.inherited()
 	if len(withheld) > 0 {
 		cfg.Notice(fmt.Sprintf("withheld from the environment: %s (pass one with --env NAME)", strings.Join(withheld, " ")))
 	}

@@ -13,6 +13,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"keyhole/internal/approval"
 	"keyhole/internal/audit"
@@ -100,26 +101,27 @@ func (h *Hinted) Unwrap() error { return h.Err }
 
 // run is what Run builds up and takes down, in this order.
 type run struct {
-	cfg      Config
-	id       string
-	dir      *runDir
-	shims    shims
-	later    later
-	layer    sandbox.Layer   // set before the command's first instruction
-	held     <-chan struct{} // closed when nothing ends this process without taking down; nil: not waited for
-	log      *audit.Log
-	recorder *audit.Recorder
-	store    *store
-	broker   *broker.Broker
-	wrapped  map[string]*wrapped // by the name the command calls them
-	passed   map[string]string   // the environment without what is keyhole's own or a value
-	running  chan *sandbox.Process
-	atOnce   chan struct{}       // one token for each wrapped tool that runs
-	serves   bool                // somebody else's sandbox, see Serve
-	desk     *approval.Desk      // nil when no rule asks
-	sockets  []*net.UnixListener // bus and wire, in this order
-	answers  []*endpoint
-	refused  refusals
+	cfg       Config
+	id        string
+	dir       *runDir
+	shims     shims
+	later     later
+	layer     sandbox.Layer                      // set before the command's first instruction
+	inherited func() (passed, withheld []string) // of the caller's environment
+	held      <-chan struct{}                    // closed when nothing ends this process without taking down; nil: not waited for
+	log       *audit.Log
+	recorder  *audit.Recorder
+	store     *store
+	broker    *broker.Broker
+	wrapped   map[string]*wrapped // by the name the command calls them
+	passed    map[string]string   // the environment without what is keyhole's own or a value
+	running   chan *sandbox.Process
+	atOnce    chan struct{}       // one token for each wrapped tool that runs
+	serves    bool                // somebody else's sandbox, see Serve
+	desk      *approval.Desk      // nil when no rule asks
+	sockets   []*net.UnixListener // bus and wire, in this order
+	answers   []*endpoint
+	refused   refusals
 }
 
 // Run does one whole run. The error is keyhole's own failure (or a
@@ -153,7 +155,11 @@ func (r *run) open(ctx context.Context) error {
 	cfg := &r.cfg
 	made := make(chan error, 1)
 	go func() { made <- r.makeFiles() }()
+	r.inherited = sync.OnceValues(func() (passed, withheld []string) {
+		return cfg.Profile.Environment.Filter(cfg.Environ, cfg.Pass)
+	})
 	checked := r.check()
+	r.inherited()
 	if err := <-made; checked != nil || err != nil {
 		if checked != nil {
 			return checked

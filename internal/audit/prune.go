@@ -55,6 +55,9 @@ func pruneLocked(path string, first int64, key *Key, keep Keep, now time.Time) (
 		return p, err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
+	if err := removeLeftOvers(filepath.Dir(path)); err != nil {
+		return p, err
+	}
 	at, err := s.cut(keep)
 	if err != nil || at.before.link.n < first {
 		return Pruned{Size: first - 1}, err
@@ -65,6 +68,16 @@ func pruneLocked(path string, first int64, key *Key, keep Keep, now time.Time) (
 		return Pruned{}, err
 	}
 	return p, s.drop(at, line)
+}
+
+// removeLeftOvers takes away files that were not finished: they are made under
+// the lock, which we hold, so whoever made them is gone.
+func removeLeftOvers(folder string) error {
+	left, err := filepath.Glob(filepath.Join(folder, unfinished+"*"))
+	for _, name := range left {
+		err = errors.Join(err, os.Remove(name))
+	}
+	return err
 }
 
 // cutting is where a log is cut in two.
@@ -161,7 +174,7 @@ func (s *snapshot) drop(at cutting, boundary []byte) error {
 }
 
 func writeCut(name string, boundary []byte, rest io.Reader) error {
-	tmp, err := os.CreateTemp(filepath.Dir(name), ".audit-")
+	tmp, err := os.CreateTemp(filepath.Dir(name), unfinished)
 	if err != nil {
 		return err
 	}

@@ -226,6 +226,10 @@ func TestCutOffInTheMiddle(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	left := filepath.Join(filepath.Dir(path), ".audit-123")
+	if err := os.WriteFile(left, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	// A pruning that was cut off before it removed what it had cut.
 	if _, err := audit.Prune(path, key, audit.Keep{Since: start.Add(20 * time.Hour)}, start); err != nil {
 		t.Fatal(err)
@@ -235,6 +239,9 @@ func TestCutOffInTheMiddle(t *testing.T) {
 	}
 	if r, err := audit.Verify(path, public, sign(t, path, key)); err != nil || !r.OK() {
 		t.Errorf("%+v, %v", r, err)
+	}
+	if _, err := os.Stat(left); err == nil {
+		t.Error("what an earlier one had begun is still there")
 	}
 	// A putting aside that was cut off after the second name.
 	path = writtenLog(t, 10)

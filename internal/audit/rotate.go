@@ -21,6 +21,7 @@ const rotateAt = 16 << 20
 const (
 	asideForm   = "audit-%015d.jsonl" // numbered by its first record, so that names sort
 	damagedForm = "audit-damaged-%s.jsonl"
+	unfinished  = ".audit-" // begins the name of a file that will get another one
 )
 
 // Files are the files of the log whose current one is at path, oldest first.
@@ -119,7 +120,7 @@ func (f *file) replace(aside string, first []byte, at link) error {
 
 // newFile makes a locked file with a first line, under a name of its own.
 func newFile(dir string, first []byte) (*os.File, error) {
-	tmp, err := os.CreateTemp(dir, ".audit-") // 0600
+	tmp, err := os.CreateTemp(dir, unfinished) // 0600
 	if err != nil {
 		return nil, err
 	}

@@ -220,8 +220,14 @@ func askedOften(t *testing.T, _ login, d *desk, _ *mockapi.Server) {
 	}
 }
 
-// Under no agent's profile is there any of what belongs to others.
-func TestAgentsReachNothingElse(t *testing.T) {
+// builtins are all profiles there are, with what belongs to each.
+var builtins = map[string][]string{
+	"default": nil, "claude-code": nil, "codex": nil, "copilot": nil, "gemini": nil, "opencode": nil,
+	"gh": {"item gh:github.com of ", "item gh:github.com of me"}, "git": nil, "docker": nil, "aws": nil, "node": nil, "python": nil, "go": nil,
+}
+
+// Under no profile is there any of what belongs to others.
+func TestNothingElseIsReached(t *testing.T) {
 	keyring.Need(t, "secret-tool")
 	d := usual(t)
 	c := plant(t, d)
@@ -230,12 +236,16 @@ func TestAgentsReachNothingElse(t *testing.T) {
 	if found := c.in(open); err != nil || len(found) != len(c) {
 		t.Fatalf("unconfined, %d of %d canaries are read: %q (%v)", len(found), len(c), found, err)
 	}
-	for _, profile := range []string{"default", "claude-code", "codex", "copilot", "gemini", "opencode"} {
+	listed := run(t, d.command(binary, "profile", "list"))
+	if n := strings.Count(listed.out, "built-in"); n != len(builtins) {
+		t.Errorf("%d profiles are tried, of\n%s", len(builtins), listed.out)
+	}
+	for profile, own := range builtins {
 		for layer, flags := range layers(t) {
 			t.Run(layer+"/"+profile, func(t *testing.T) {
 				got := run(t, d.inside(append([]string{"-p", profile}, flags...), "sh", "-c", script))
-				if found := c.in(got.out, got.err); got.code != 0 || len(found) > 0 {
-					t.Errorf("%d: %q", got.code, found)
+				if found := c.in(got.out, got.err); got.code != 0 || !slices.Equal(found, own) {
+					t.Errorf("%d: %q, want %q", got.code, found, own)
 				}
 			})
 		}

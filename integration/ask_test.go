@@ -375,7 +375,9 @@ func TestPinentryDialog(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	x := exec.Command("Xvfb", "-displayfd", "3", "-nolisten", "tcp", "-screen", "0", "800x600x24")
+	// Without -noreset it starts anew when a dialog was closed, and has no time for
+	// the next one meanwhile.
+	x := exec.Command("Xvfb", "-noreset", "-displayfd", "3", "-nolisten", "tcp", "-screen", "0", "800x600x24")
 	x.ExtraFiles = []*os.File{w}
 	if err := x.Start(); err != nil {
 		t.Fatal(err)

@@ -85,7 +85,7 @@ func TestTooManyRequests(t *testing.T) {
 // TestDeafForLargeReplies has many clients ask for megabytes and read nothing:
 // only so many are made at a time, others are served, and their turn comes.
 func TestDeafForLargeReplies(t *testing.T) {
-	e := start(t, func(s *Server) { s.times.write = 100 * time.Millisecond })
+	e := start(t, func(s *Server) { s.times.write = time.Second })
 	for i := range 8 {
 		e.store.mem.Add("L", strings.Repeat("v", 256<<10), "service", "mine", "username", fmt.Sprint(i))
 	}
@@ -94,9 +94,13 @@ func TestDeafForLargeReplies(t *testing.T) {
 		paths, _ := c.search("service", "mine")
 		return c.frame(serviceName, rootPath, ifaceService, "GetSecrets", "aoo", func(e *encoder) { e.strings(paths); e.str(s) })
 	}
+	asks := make(map[*client][]byte)
 	for range 2 * bulkAtOnce {
 		c := e.dial(t)
-		c.write(ask(c))
+		asks[c] = ask(c)
+	}
+	for c, frame := range asks {
+		c.write(frame)
 	}
 	eventually(t, "large replies", func() bool { return len(e.srv.bulk) == bulkAtOnce })
 	c := e.dial(t)

@@ -54,7 +54,7 @@ func fileRows() []row {
 			why: "the right to execute is no boundary; nothing is gained", tries: []try{{"memfd", "ok", "ok", ""}}},
 		{id: "E97", title: "a setuid program", base: stopped, hard: stopped, who: "user", where: "passwd, which reads what only root may", tries: []try{
 			{"sh passwd -S | wc -w", "7", "2", ""}, {"nnp", "0", "1", ""}}},
-		{id: "E98", title: "keyhole's own folders: profiles, the record, the encrypted file, other runs", base: stopped, hard: stopped, tries: []try{
+		{id: "E98", title: "keyhole's own folders: profiles, the record, the encrypted file, other runs", base: stopped, hard: stopped, abi: 3, tries: []try{
 			{"list $config", "ok", shut, gone}, {"append $config/profiles/mine.jsonc x", "ok", shut, gone + "|" + fixed}, {"truncate $log", "ok", shut, gone + "|" + fixed},
 			{"append $log x", "ok", shut, gone + "|" + fixed}, {"list $runs", "ok", shut, gone}}},
 		{id: "E99", title: "keyhole's own program: by path, and by /proc", base: stopped, hard: stopped, tries: []try{

@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -120,7 +121,7 @@ func systemRows(d *demo) []demoRow {
 		{"read the sealed file itself", "works", "refused", fails(shut...), false, func(p *demoPlan, row string, _ bool) { put(&p.Files, row, d.storeFile()) }},
 		{"connect to the session bus", "works", "keyhole's own bus", otherBus, false, func(p *demoPlan, row string, _ bool) { put(&p.Buses, row, s.bus) }},
 		{"connect to the ssh-agent", "works", "refused", fails(shut...), false, func(p *demoPlan, row string, _ bool) { put(&p.Sockets, row, s.agent) }},
-		{"attach to another program (ptrace)", "works", "refused", fails(shut...), false, func(p *demoPlan, row string, _ bool) { put(&p.Trace, row, s.bystander) }},
+		{"attach to another program (ptrace)", attachOutside(), "refused", fails(shut...), false, func(p *demoPlan, row string, _ bool) { put(&p.Trace, row, s.bystander) }},
 		{"attach to the supervisor (ptrace)", "", "refused", fails(shut...), false, func(p *demoPlan, row string, inside bool) {
 			if inside {
 				put(&p.Trace, row, -1)
@@ -134,6 +135,16 @@ func systemRows(d *demo) []demoRow {
 		}},
 		{"find the caller's GH_TOKEN", "works", "unset", fails("unset"), false, func(p *demoPlan, row string, _ bool) { put(&p.OwnVar, row, "GH_TOKEN") }},
 	}
+}
+
+// attachOutside is what attaching to another program comes to unconfined: on some
+// systems nobody may, and the row says nothing there.
+func attachOutside() string {
+	b, err := os.ReadFile("/proc/sys/kernel/yama/ptrace_scope")
+	if scope := strings.TrimSpace(string(b)); err == nil && (scope == "2" || scope == "3") {
+		return "(closed by Yama to all)"
+	}
+	return "works"
 }
 
 // otherBus: the connection succeeds and ends at a bus that is not the real one.

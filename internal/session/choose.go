@@ -130,7 +130,7 @@ func openSealed(cfg *Config, file string) (*store, error) {
 		return nil, &Hinted{fmt.Errorf("opening sealed file %s: wrong key", file), "try again with the right passphrase or identity"}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("opening sealed file: %w", err)
+		return nil, withOwnHint(fmt.Errorf("opening sealed file: %w", err))
 	}
 	return &store{name: sealedfile.Name, provider: s, close: s.Close}, nil
 }

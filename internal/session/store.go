@@ -67,7 +67,7 @@ func withHint(err error) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &own):
-		return &Hinted{err, own.Hint()}
+		return withOwnHint(err)
 	case errors.Is(err, secret.ErrLocked):
 		return &Hinted{err, "try again with the passphrase or identity it was sealed for"}
 	case errors.Is(err, secret.ErrNotFound):
@@ -243,4 +243,13 @@ func unlock(ctx context.Context, from broker.Provider, items []secret.Info) erro
 		return &Hinted{fmt.Errorf("unlocking keyring: %w", err), "unlock your keyring and try again"}
 	}
 	return nil
+}
+
+// withOwnHint adds what the error itself has to say about it, if it does.
+func withOwnHint(err error) error {
+	var own interface{ Hint() string }
+	if errors.As(err, &own) {
+		return &Hinted{err, own.Hint()}
+	}
+	return err
 }

@@ -57,6 +57,15 @@ func (r *run) help(ctx context.Context, h Helper) ([]byte, int, error) {
 	if werr := <-written; werr != nil && !errors.Is(werr, syscall.EPIPE) {
 		err = errors.Join(err, werr)
 	}
+	code, err := h.ended(ctx, ws, err)
+	if err != nil {
+		return nil, 0, err
+	}
+	return out, code, nil
+}
+
+// ended is what became of a helper that err was met with.
+func (h *Helper) ended(ctx context.Context, ws unix.WaitStatus, err error) (int, error) {
 	switch {
 	case ctx.Err() != nil:
 		err = ctx.Err()
@@ -64,9 +73,9 @@ func (r *run) help(ctx context.Context, h Helper) ([]byte, int, error) {
 		err = ErrHelperSignal
 	}
 	if err != nil {
-		return nil, 0, fmt.Errorf("running %s: %w", h.Path, err)
+		return 0, fmt.Errorf("running %s: %w", h.Path, err)
 	}
-	return out, ws.ExitStatus(), nil
+	return ws.ExitStatus(), nil
 }
 
 // startHelper forks under the lock that reap takes before it waits: the helper

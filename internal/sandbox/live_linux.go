@@ -78,17 +78,7 @@ func (r *run) live(ctx context.Context, h Helper) (int, error) {
 		// One that has come to its end is closed already.
 		_ = f.SetReadDeadline(time.Now().Add(afterEnd))
 	}
-	err = errors.Join(<-copied, <-copied, <-told)
-	switch {
-	case ctx.Err() != nil:
-		err = ctx.Err()
-	case err == nil && ws.Signaled():
-		err = ErrHelperSignal
-	}
-	if err != nil {
-		return 0, fmt.Errorf("running %s: %w", h.Path, err)
-	}
-	return ws.ExitStatus(), nil
+	return h.ended(ctx, ws, errors.Join(<-copied, <-copied, <-told))
 }
 
 // give carries input to the helper; what it does not read is dropped.

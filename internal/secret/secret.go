@@ -212,8 +212,3 @@ type Status struct {
 	LockAfter   time.Duration // it locks itself when unused for so long; 0: never, or not said
 	LockOnSleep bool
 }
-
-// KeychainPrefix starts the names of attributes that keep what a keychain item
-// has and other stores have no place for. Programs outside look for none of
-// them, so that a rule for an item includes them.
-const KeychainPrefix = "keychain:"

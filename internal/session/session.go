@@ -5,14 +5,12 @@
 package session
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"os"
-	"path/filepath"
 	"sync"
 
 	"keyhole/internal/approval"
@@ -254,79 +252,6 @@ func (r *run) makeFiles() (err error) {
 		}
 	}
 	return nil
-}
-
-// serve starts the command and stays until its last process is gone.
-func (r *run) serve(ctx context.Context, signals heldSignals) (Result, error) {
-	step("answering")
-	env, err := r.environment(ctx)
-	if err != nil {
-		return Result{}, err
-	}
-	step("environment made")
-	child, err := r.start(ctx, env)
-	if err != nil {
-		return Result{}, err
-	}
-	if p, ok := child.(*sandbox.Process); ok {
-		r.running <- p
-	}
-	step("command started")
-	early := signals.leave(child)
-	begun := make(chan error, 1)
-	go func() {
-		err := r.recordStart(child.PID())
-		if err != nil {
-			// The log is gone or full: without a record there may be no run.
-			child.Kill()
-		}
-		step("start recorded")
-		begun <- err
-	}()
-	go sweep(r.cfg.Dirs.Runtime, filepath.Dir(r.dir.tmp), r.id, r.cfg.Log)
-	stop := context.AfterFunc(ctx, child.Kill)
-	defer stop()
-	ctl := make(chan *controlled, 1)
-	go func() { ctl <- r.control(ctx, child) }()
-	status, err := child.Wait()
-	step("command ended")
-	if r.cfg.Learn == nil {
-		r.dir.removeTmp()
-	}
-	changed := make(chan [2]string, 1)
-	go func() { changed <- [2]string{r.later.report(), r.later.cachesReport()} }()
-	if c := <-ctl; c != nil {
-		c.close()
-	}
-	step("control closed")
-	r.silence()
-	step("silent")
-	if r.cfg.Learn == nil && len(r.wrapped) == 0 {
-		r.dir.removeRest()
-	}
-	if recordErr := <-begun; recordErr != nil {
-		return Result{}, &Hinted{fmt.Errorf("recording start of run: %w", recordErr),
-			"the command was ended: nothing runs without a record"}
-	}
-	if err != nil {
-		return Result{}, fmt.Errorf("waiting for command: %w", err)
-	}
-	if r.cfg.Learn != nil {
-		if err := r.broker.Close(); err != nil { // writes what it has noted
-			return Result{}, fmt.Errorf("recording what was refused: %w", err)
-		}
-		r.learn(ctx, child)
-	}
-	r.keepWrites(ctx)
-	r.recordEnd(status)
-	step("end recorded")
-	for _, line := range <-changed {
-		if line != "" {
-			r.cfg.Notice(line)
-		}
-	}
-	r.summarise()
-	return Result{Code: cmp.Or(early, status.Code)}, nil
 }
 
 // close takes away what open and serve made; whatever is not there is skipped.

@@ -19,9 +19,7 @@ const (
 
 // Attributes that keep the times an item had where it came from.
 const (
-	keyCreated  = secret.KeychainPrefix + "created"
-	keyModified = secret.KeychainPrefix + "modified"
-	timeLayout  = "20060102150405Z"
+	timeLayout = "20060102150405Z"
 )
 
 // value is an attribute of the normalised view; one that is missing is empty.
@@ -87,8 +85,8 @@ func sortItems(order []string, infos []secret.Info) {
 	})
 }
 
-func created(i secret.Info) time.Time  { return kept(i, keyCreated, i.Created) }
-func modified(i secret.Info) time.Time { return kept(i, keyModified, i.Modified) }
+func created(i secret.Info) time.Time  { return kept(i, secret.KeychainCreated, i.Created) }
+func modified(i secret.Info) time.Time { return kept(i, secret.KeychainModified, i.Modified) }
 
 // kept is the time an item came with, else the store's.
 func kept(i secret.Info, key string, store time.Time) time.Time {

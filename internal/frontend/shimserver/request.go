@@ -186,7 +186,7 @@ func (s *Server) update(ctx context.Context, who policy.Principal, info secret.I
 // that it came with is not true any more.
 func merge(info secret.Info, set map[string]string) map[string]string {
 	next := maps.Clone(info.Attributes)
-	delete(next, keyModified)
+	delete(next, secret.KeychainModified)
 	for k, v := range set {
 		if value(info.Ref, k) == v {
 			continue

@@ -29,14 +29,6 @@ const (
 	keyPort     = "port"
 	keyPath     = "path"
 	keyObject   = "object" // what libsecret calls a path
-	keyFile     = secret.KeychainPrefix + "file"
-	keyKind     = secret.KeychainPrefix + "kind"
-	keyComment  = secret.KeychainPrefix + "comment"
-	keyGeneric  = secret.KeychainPrefix + "generic"
-	keyCreator  = secret.KeychainPrefix + "creator"
-	keyType     = secret.KeychainPrefix + "type"
-	keyCreated  = secret.KeychainPrefix + "created"
-	keyModified = secret.KeychainPrefix + "modified"
 )
 
 // attribute is where an attribute is in a listing, and which option sets it.
@@ -59,35 +51,16 @@ var attributes = [...]attribute{
 	{key: keyPort, tag: "port", option: "-P", internet: true, identity: true},
 	{key: keyProtocol, tag: "ptcl", option: "-r", internet: true, code: true, identity: true},
 	{key: keyAuthType, tag: "atyp", option: "-t", internet: true, code: true, identity: true},
-	{key: keyKind, tag: "desc", option: "-D", generic: true, internet: true},
-	{key: keyComment, tag: "icmt", option: "-j", generic: true, internet: true},
-	{key: keyGeneric, tag: "gena", option: "-G", generic: true},
-	{key: keyCreator, tag: "crtr", option: "-c", generic: true, internet: true, code: true},
-	{key: keyType, tag: "type", option: "-C", generic: true, internet: true, code: true},
+	{key: secret.KeychainKind, tag: "desc", option: "-D", generic: true, internet: true},
+	{key: secret.KeychainComment, tag: "icmt", option: "-j", generic: true, internet: true},
+	{key: secret.KeychainGeneric, tag: "gena", option: "-G", generic: true},
+	{key: secret.KeychainCreator, tag: "crtr", option: "-c", generic: true, internet: true, code: true},
+	{key: secret.KeychainType, tag: "type", option: "-C", generic: true, internet: true, code: true},
 }
 
 // of tells whether items of a class have the attribute.
 func (a *attribute) of(class string) bool {
 	return class == classGeneric && a.generic || class == classInternet && a.internet
-}
-
-// protocols are the codes of protocols that other programs call by name.
-var protocols = map[string]string{
-	"htps": "https", "http": "http", "htpx": "http-proxy", "htsx": "https-proxy", "ftp ": "ftp", "ftps": "ftps",
-	"ssh ": "ssh", "smtp": "smtp", "imap": "imap", "imps": "imaps", "pop3": "pop3", "pops": "pop3s", "ldap": "ldap",
-	"ldps": "ldaps", "irc ": "irc", "smb ": "smb", "cifs": "cifs", "svn ": "svn", "nntp": "nntp", "ntps": "nntps",
-	"rtsp": "rtsp", "rtsx": "rtsp-proxy", "ftpa": "ftp-account", "ftpx": "ftp-proxy", "teln": "telnet", "tels": "telnets",
-	"ircs": "ircs", "afp ": "afp", "atlk": "appletalk", "cvsp": "cvs-pserver", "daap": "daap", "eppc": "eppc",
-	"ipp ": "ipp", "sox ": "socks",
-}
-
-func protocolCode(name string) string {
-	for code, n := range protocols {
-		if n == name {
-			return code
-		}
-	}
-	return name
 }
 
 // info is an item as printed. first is the default keychain: items in it name
@@ -108,7 +81,7 @@ func (f *fields) info(first string) secret.Info {
 		}
 	}
 	if f.file != first {
-		i.Attributes[keyFile] = f.file
+		i.Attributes[secret.KeychainFile] = f.file
 	}
 	i.Created, i.Modified = date(f.tags["cdat"]), date(f.tags["mdat"])
 	i.ID = f.id()
@@ -126,8 +99,8 @@ func (f *fields) text(a *attribute) string {
 		return strconv.FormatUint(uint64(binary.BigEndian.Uint32(b)), 10)
 	case a.code && string(b) == "\x00\x00\x00\x00":
 		return ""
-	case a.key == keyProtocol && protocols[string(b)] != "":
-		return protocols[string(b)]
+	case a.key == keyProtocol:
+		return secret.ProtocolName(string(b))
 	}
 	return string(b)
 }
@@ -216,7 +189,7 @@ func criteria(class string, have map[string]string, without ...string) []string 
 			continue
 		}
 		if a.key == keyProtocol {
-			v = protocolCode(v)
+			v = secret.ProtocolCode(v)
 		}
 		args = append(args, a.option, v)
 	}
@@ -237,7 +210,7 @@ func native(item secret.Ref) (class string, have map[string]string, err error) {
 	account, _ := item.Account()
 	for k, v := range item.Attributes {
 		switch {
-		case k == secret.SchemaKey, k == keyCreated, k == keyModified, k == keyFile:
+		case k == secret.SchemaKey, k == secret.KeychainCreated, k == secret.KeychainModified, k == secret.KeychainFile:
 			continue // libsecret's own, and what the keychain says itself
 		case slices.Contains(secret.AccountKeys(), k):
 			if k, v = keyAccount, account; len(accounts(item.Attributes)) > 1 {
@@ -280,7 +253,7 @@ func (a *attribute) check(v string) error {
 	case a.key == keyPort && v != "" && (err != nil || n == 0 || strconv.FormatUint(n, 10) != v):
 		return fmt.Errorf("%w: the port is none", secret.ErrUnsupported)
 	case a.key == keyProtocol:
-		v = protocolCode(v)
+		v = secret.ProtocolCode(v)
 	}
 	if a.code && v != "" && (len(v) != 4 || v == "\x00\x00\x00\x00") {
 		return fmt.Errorf("%w: %s has four characters in a keychain", secret.ErrUnsupported, a.key)

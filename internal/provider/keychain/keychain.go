@@ -183,7 +183,7 @@ func (s *Store) in(ctx context.Context, q secret.Query) (files []string, first s
 		return nil, "", err
 	}
 	for _, f := range all {
-		named, ok := q.Attributes[keyFile]
+		named, ok := q.Attributes[secret.KeychainFile]
 		if q.Collection != "" && collection(f) != q.Collection || ok && named != f {
 			continue
 		}

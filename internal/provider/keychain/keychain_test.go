@@ -115,14 +115,14 @@ func TestRefusedWithoutLoss(t *testing.T) {
 		"two accounts":        {keyService: "s", keyAccount: "a", "username": "b"},
 		"newline in service":  {keyService: "s\nadd", keyAccount: "a"},
 		"NUL in account":      {keyService: "s", keyAccount: "a\x00b"},
-		"creator of five":     {keyService: "s", keyAccount: "a", keyCreator: "abcde"},
+		"creator of five":     {keyService: "s", keyAccount: "a", secret.KeychainCreator: "abcde"},
 		"protocol unknown":    {keyServer: "s", keyAccount: "a", keyProtocol: "gopher"},
 		"port of words":       {keyServer: "s", keyAccount: "a", keyPort: "http"},
 		"port with a zero":    {keyServer: "s", keyAccount: "a", keyPort: "0443"},
 		"port too large":      {keyServer: "s", keyAccount: "a", keyPort: "65536"},
-		"a foreign keychain":  {keyService: "s", keyAccount: "a", keyFile: "/Library/Keychains/System.keychain"},
+		"a foreign keychain":  {keyService: "s", keyAccount: "a", secret.KeychainFile: "/Library/Keychains/System.keychain"},
 		"path of generic":     {keyService: "s", keyAccount: "a", keyPath: "/x"},
-		"generic of internet": {keyServer: "s", keyAccount: "a", keyGeneric: "x"},
+		"generic of internet": {keyServer: "s", keyAccount: "a", secret.KeychainGeneric: "x"},
 	} {
 		_, err := s.Create(t.Context(), secret.Info{Ref: secret.Ref{Attributes: attributes}}, text("x"))
 		if !errors.Is(err, secret.ErrUnsupported) {
@@ -142,7 +142,7 @@ func TestNames(t *testing.T) {
 	s, _ := over(t)
 	for _, name := range []string{"", " ", `a"b`, `it's`, `back\slash`, "-w", "tab\there", "é", "\xff\xfe", `"quoted"`, "0x41", "<NULL>", "a=b>=c<d", "$HOME `id`", "#x"} {
 		item := login(name, name)
-		item.Label, item.Attributes[keyComment] = name, name
+		item.Label, item.Attributes[secret.KeychainComment] = name, name
 		made, err := s.Create(t.Context(), item, text("x"))
 		if err != nil {
 			t.Errorf("%q: %v", name, err)
@@ -151,8 +151,8 @@ func TestNames(t *testing.T) {
 		got, v, err := s.Get(t.Context(), made.ID)
 		service, _ := got.Service()
 		account, _ := got.Account()
-		if err != nil || service != name || account != name || got.Label != name || got.Attributes[keyComment] != name || !v.Equal(text("x")) {
-			t.Errorf("%q came back as %q, %q, %q, %q, %v", name, service, account, got.Label, got.Attributes[keyComment], err)
+		if err != nil || service != name || account != name || got.Label != name || got.Attributes[secret.KeychainComment] != name || !v.Equal(text("x")) {
+			t.Errorf("%q came back as %q, %q, %q, %q, %v", name, service, account, got.Label, got.Attributes[secret.KeychainComment], err)
 		}
 		a := name
 		found, err := s.List(t.Context(), secret.Query{Attributes: map[string]string{keyService: name}, Account: &a})

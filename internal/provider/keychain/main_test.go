@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"keyhole/internal/provider/providertest"
+	"keyhole/internal/secret"
 	"keyhole/internal/shim"
 )
 
@@ -53,7 +54,7 @@ func play(part string) int {
 // place for: they go where it keeps remarks, and an item without a service gets
 // one that is made of the rest.
 func shape(attributes map[string]string, query bool) map[string]string {
-	places := map[string]string{"keyhole-test": keyComment, "k": keyKind, "n": keyKind, "name": keyKind, "content": keyKind, "extra": keyGeneric}
+	places := map[string]string{"keyhole-test": secret.KeychainComment, "k": secret.KeychainKind, "n": secret.KeychainKind, "name": secret.KeychainKind, "content": secret.KeychainKind, "extra": secret.KeychainGeneric}
 	out := map[string]string{}
 	var all []string
 	for _, k := range slices.Sorted(maps.Keys(attributes)) {

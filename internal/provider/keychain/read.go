@@ -47,7 +47,7 @@ func (s *Store) List(ctx context.Context, q secret.Query) ([]secret.Info, error)
 // by what no item has finds nothing, without a look.
 func wanted(q secret.Query) (want map[string]string, possible bool) {
 	for k, v := range q.Attributes {
-		ok := k == secret.SchemaKey || k == keyFile || attributeOf(classGeneric, k) != nil || attributeOf(classInternet, k) != nil
+		ok := k == secret.SchemaKey || k == secret.KeychainFile || attributeOf(classGeneric, k) != nil || attributeOf(classInternet, k) != nil
 		if !ok || len(v) > maxID {
 			return nil, false
 		}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"keyhole/internal/provider/providertest"
+	"keyhole/internal/secret"
 )
 
 // What Apple's tool prints, by recorded cases. They are all that this file knows
@@ -114,7 +115,8 @@ func data(m map[string]any) []byte {
 
 var recordedNames = map[string]string{
 	"account": keyAccount, "service": keyService, "server": keyServer, "security_domain": keyDomain, "path": keyPath, "auth_type": keyAuthType,
-	"kind": keyKind, "comment": keyComment, "generic": keyGeneric, "creator": keyCreator, "type": keyType, "keychain": keyFile,
+	"kind": secret.KeychainKind, "comment": secret.KeychainComment, "generic": secret.KeychainGeneric,
+	"creator": secret.KeychainCreator, "type": secret.KeychainType, "keychain": secret.KeychainFile,
 }
 
 func sameItem(m map[string]any, have map[string]string, label string) bool {

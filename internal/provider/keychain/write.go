@@ -65,7 +65,7 @@ func (s *Store) placeFor(ctx context.Context, item secret.Ref) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if named, ok := item.Attributes[keyFile]; ok {
+	if named, ok := item.Attributes[secret.KeychainFile]; ok {
 		if !slices.Contains(files, named) {
 			return "", fmt.Errorf("%w: no such keychain is in the search list", secret.ErrUnsupported)
 		}
@@ -199,7 +199,7 @@ func (h *handle) changed(old secret.Info, have map[string]string, c secret.Chang
 		if class, next, err = native(secret.Ref{Attributes: c.Attributes}); err != nil {
 			return nil, "", err
 		}
-		if file, ok := c.Attributes[keyFile]; ok && file != h.file || class != h.class {
+		if file, ok := c.Attributes[secret.KeychainFile]; ok && file != h.file || class != h.class {
 			return nil, "", fmt.Errorf("%w: an item stays in its keychain", secret.ErrUnsupported)
 		}
 	}

@@ -93,11 +93,11 @@ func (c *call) create(p *password, file, shown string) int32 {
 	}
 	// A keychain that does not exist stands for the default one.
 	if file != "" && c.exists(file) {
-		attributes[keyFile] = file
+		attributes[secret.KeychainFile] = file
 	}
 	reply := c.ask(&wire.Request{
 		Op: wire.Create, Label: p.label, ContentType: "text/plain", Attributes: attributes,
-		Unique: append(identity(p.class), keyFile), Value: p.value,
+		Unique: append(identity(p.class), secret.KeychainFile), Value: p.value,
 	})
 	if reply.Code == wire.OK {
 		return resultOK

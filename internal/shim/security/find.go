@@ -149,7 +149,7 @@ func writeFile(path string, text []byte) error {
 }
 
 func (c *call) dump(operands []string, data, raw bool) int32 {
-	matches := []wire.Match{{Order: []string{keyFile}}}
+	matches := []wire.Match{{Order: []string{secret.KeychainFile}}}
 	if len(operands) > 0 {
 		all := matches[0]
 		matches = nil

@@ -102,7 +102,7 @@ func (t *tool) exists(file string) bool {
 
 // holdsItems tells whether a visible item is in a keychain.
 func (t *tool) holdsItems(file string) bool {
-	r := t.ask(&wire.Request{Op: wire.Find, Match: wire.Match{Attributes: map[string]string{keyFile: file}}})
+	r := t.ask(&wire.Request{Op: wire.Find, Match: wire.Match{Attributes: map[string]string{secret.KeychainFile: file}}})
 	return r.Code == wire.OK
 }
 
@@ -110,9 +110,9 @@ func (t *tool) holdsItems(file string) bool {
 // default one, and those that visible items are in.
 func (t *tool) searchList() []string {
 	list := []string{""}
-	r := t.ask(&wire.Request{Op: wire.Find, All: true, Match: wire.Match{Class: secret.AnyClass, Order: []string{keyFile}}})
+	r := t.ask(&wire.Request{Op: wire.Find, All: true, Match: wire.Match{Class: secret.AnyClass, Order: []string{secret.KeychainFile}}})
 	for i := range r.Items {
-		if f := r.Items[i].Attributes[keyFile]; !slices.Contains(list, f) {
+		if f := r.Items[i].Attributes[secret.KeychainFile]; !slices.Contains(list, f) {
 			list = append(list, f)
 		}
 	}

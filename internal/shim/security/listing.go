@@ -94,18 +94,18 @@ func attributes(it *wire.Item) []attribute {
 	a := it.Attributes
 	label := []attribute{blob("0x00000007 ", it.Label), unset("0x00000008 ", "blob"), blob(`"acct"`, a[keyAccount])}
 	created := []attribute{
-		date(`"cdat"`, it.Created), code(`"crtr"`, a[keyCreator]), unset(`"cusi"`, "sint32"), blob(`"desc"`, a[keyKind]),
+		date(`"cdat"`, it.Created), code(`"crtr"`, a[secret.KeychainCreator]), unset(`"cusi"`, "sint32"), blob(`"desc"`, a[secret.KeychainKind]),
 	}
 	comment := []attribute{
-		blob(`"icmt"`, a[keyComment]), unset(`"invi"`, "sint32"), date(`"mdat"`, it.Modified), unset(`"nega"`, "sint32"),
+		blob(`"icmt"`, a[secret.KeychainComment]), unset(`"invi"`, "sint32"), date(`"mdat"`, it.Modified), unset(`"nega"`, "sint32"),
 	}
-	kind := code(`"type"`, a[keyType])
+	kind := code(`"type"`, a[secret.KeychainType])
 	if it.Class != secret.InternetPassword {
-		return concat(label, created, []attribute{blob(`"gena"`, a[keyGeneric])}, comment,
+		return concat(label, created, []attribute{blob(`"gena"`, a[secret.KeychainGeneric])}, comment,
 			[]attribute{unset(`"prot"`, "blob"), unset(`"scrp"`, "sint32"), blob(`"svce"`, a[keyService]), kind})
 	}
 	protocol := number(`"ptcl"`, 0)
-	if p := protocolCode(a[keyProtocol]); p != "" {
+	if p := secret.ProtocolCode(a[keyProtocol]); len(p) == 4 {
 		protocol = code(`"ptcl"`, p)
 	}
 	return concat(label, []attribute{blob(`"atyp"`, a[keyAuthType])}, created, comment, []attribute{
@@ -124,7 +124,7 @@ func concat(lists ...[]attribute) []attribute {
 
 // listItem prints an item.
 func (t *tool) listItem(it *wire.Item) {
-	path := t.keychainPath(it.Attributes[keyFile])
+	path := t.keychainPath(it.Attributes[secret.KeychainFile])
 	version, class := "256", `"genp"`
 	if t.modern(path) {
 		version = "512"

@@ -3,9 +3,13 @@ package security
 import (
 	"bytes"
 	"encoding/hex"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
+
+	"keyhole/internal/secret"
+	"keyhole/internal/wire"
 )
 
 func TestBuffer(t *testing.T) {
@@ -159,19 +163,14 @@ func TestCNumber(t *testing.T) {
 	}
 }
 
-// Every protocol has one code and one name, so that what is written reads back.
-func TestProtocols(t *testing.T) {
-	codes, names := map[string]bool{}, map[string]bool{}
-	for _, p := range protocols {
-		if len(p.code) != 4 || codes[p.code] || names[p.name] {
-			t.Errorf("%q, %q", p.code, p.name)
+// A protocol is four characters in a listing; one that has none is 0.
+func TestListedProtocol(t *testing.T) {
+	for name, want := range map[string]attribute{
+		"https": code(`"ptcl"`, "htps"), "zzzz": code(`"ptcl"`, "zzzz"), "gopher+tls": number(`"ptcl"`, 0), "": number(`"ptcl"`, 0),
+	} {
+		it := &wire.Item{Class: secret.InternetPassword, Attributes: map[string]string{keyProtocol: name}}
+		if !slices.Contains(attributes(it), want) {
+			t.Errorf("%q is not listed as %v: %v", name, want, attributes(it))
 		}
-		codes[p.code], names[p.name] = true, true
-		if protocolCode(protocolName(p.code)) != p.code {
-			t.Errorf("%q does not come back", p.code)
-		}
-	}
-	if protocolCode(protocolName("zzzz")) != "zzzz" || protocolCode("gopher+tls") != "" || protocolCode("") != "" {
-		t.Error("an unknown protocol is another")
 	}
 }

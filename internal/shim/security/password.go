@@ -18,12 +18,6 @@ const (
 	keyAuthType = "authtype"
 	keyPort     = "port"
 	keyPath     = "path"
-	keyFile     = secret.KeychainPrefix + "file"
-	keyKind     = secret.KeychainPrefix + "kind"
-	keyComment  = secret.KeychainPrefix + "comment"
-	keyGeneric  = secret.KeychainPrefix + "generic"
-	keyCreator  = secret.KeychainPrefix + "creator"
-	keyType     = secret.KeychainPrefix + "type"
 )
 
 // identity are the attributes that make two items of one keychain the same.
@@ -137,11 +131,11 @@ func plainKey(letter byte, internet bool) string {
 	case 'p':
 		return keyPath
 	case 'D':
-		return keyKind
+		return secret.KeychainKind
 	case 'j':
-		return keyComment
+		return secret.KeychainComment
 	case 'G':
-		return keyGeneric
+		return secret.KeychainGeneric
 	default:
 		return ""
 	}
@@ -158,11 +152,11 @@ func (c *call) codeOption(p *password, v verb, letter byte, value string) int32 
 	}
 	switch letter {
 	case 'c':
-		p.given[keyCreator] = value
+		p.given[secret.KeychainCreator] = value
 	case 'C':
-		p.given[keyType] = value
+		p.given[secret.KeychainType] = value
 	case 'r':
-		p.given[keyProtocol] = protocolName(value)
+		p.given[keyProtocol] = secret.ProtocolName(value)
 	case 't':
 		if v == deleting && len(value) == 4 {
 			value = string([]byte{value[3], value[2], value[1], value[0]}) // Apple's reads it the wrong way round
@@ -238,7 +232,7 @@ func (p *password) port(value string) {
 // match is the search that the options ask for. With the whole identity given,
 // nothing else counts.
 func (p *password) match() wire.Match {
-	m := wire.Match{Class: p.class, Label: p.label, Attributes: map[string]string{}, Order: []string{keyFile}}
+	m := wire.Match{Class: p.class, Label: p.label, Attributes: map[string]string{}, Order: []string{secret.KeychainFile}}
 	whole := true
 	for _, k := range identity(p.class) {
 		_, ok := p.given[k]
@@ -249,7 +243,7 @@ func (p *password) match() wire.Match {
 	}
 	if whole {
 		m.Label = nil
-		for _, k := range []string{keyKind, keyComment, keyGeneric, keyCreator, keyType} {
+		for _, k := range []string{secret.KeychainKind, secret.KeychainComment, secret.KeychainGeneric, secret.KeychainCreator, secret.KeychainType} {
 			delete(m.Attributes, k)
 		}
 	}
@@ -270,7 +264,7 @@ func in(m wire.Match, file string) wire.Match {
 	for k, v := range m.Attributes {
 		attributes[k] = v
 	}
-	attributes[keyFile] = file
+	attributes[secret.KeychainFile] = file
 	m.Attributes = attributes
 	return m
 }

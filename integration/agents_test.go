@@ -3,29 +3,19 @@
 package integration
 
 import (
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"keyhole/integration/keyring"
 )
 
 // agent is the path of a real agent, from the folder that scripts/fetch-clients
 // fills.
 func agent(t *testing.T, name string) string {
 	t.Helper()
-	wd, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(wd, "..", ".cache", "clients", "node_modules", ".bin", name)
-	if _, err := os.Stat(path); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatalf("scripts/fetch-clients did not get %s: %v", name, err)
-		}
-		t.Skipf("no %s: run scripts/fetch-clients", name)
-	}
-	return path
+	return keyring.Fetched(t, "..", "node_modules/.bin/"+name)
 }
 
 // usual is a desk whose folders are where profiles look for them.

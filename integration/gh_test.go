@@ -8,23 +8,15 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"keyhole/integration/keyring"
 )
 
 // gh's way to the keyring, by the library it uses and its names: an item for each
 // login, and one without an account for the active one. gh itself cannot be built
 // here, and Debian's has no keyring in it.
 func TestNamesOfGh(t *testing.T) {
-	wd, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	program := filepath.Join(wd, "..", ".cache", "clients", "gokeyring")
-	if _, err := os.Stat(program); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal("scripts/fetch-clients did not make gokeyring")
-		}
-		t.Skip("no gokeyring: run scripts/fetch-clients")
-	}
+	program := keyring.Fetched(t, "..", "gokeyring")
 	d := usual(t)
 	for _, item := range [][2]string{{"gh:github.com", "me"}, {"gh:github.com", ""}, {"gh:ghe.example.org", ""}, {"glab:gitlab.com", ""}} {
 		if out, err := d.outside("", program, "set", item[0], item[1], ownKey+item[0]); err != nil || out != "done\n" {

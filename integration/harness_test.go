@@ -86,6 +86,36 @@ func (d *desk) store(service, account, value string) {
 	}
 }
 
+// program puts a program into the home folder.
+func (d *desk) program(name, text string) {
+	d.t.Helper()
+	d.write(name, text)
+	if err := os.Chmod(filepath.Join(d.home, name), 0o755); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// searchFirst puts a folder before all others that programs are looked for in.
+func (d *desk) searchFirst(dir string) {
+	for i, kv := range d.env {
+		if path, ok := strings.CutPrefix(kv, "PATH="); ok {
+			d.env[i] = "PATH=" + dir + ":" + path
+		}
+	}
+}
+
+// write puts a file into the home folder.
+func (d *desk) write(name, text string) {
+	d.t.Helper()
+	path := filepath.Join(d.home, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		d.t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
 // result is what a command printed and how it ended.
 type result struct {
 	out, err string

@@ -73,19 +73,9 @@ func openDesk(t *testing.T, openURLs func(host string) string) (d *desk, flags [
 		"open.jsonc": fmt.Sprintf(`{"extends": "default", %s "network": {"loopback": [%s]}, "credential_access": [{"services": ["it:login"],
 			"accounts": ["me"], "operations": ["read", "upsert"]}]}`, openURLs(host), port),
 	} {
-		path := filepath.Join(d.home, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(text), 0o755); err != nil {
-			t.Fatal(err)
-		}
+		d.program(name, text)
 	}
-	for i, kv := range d.env {
-		if path, ok := strings.CutPrefix(kv, "PATH="); ok {
-			d.env[i] = "PATH=" + filepath.Join(d.home, "tools") + ":" + path
-		}
-	}
+	d.searchFirst(filepath.Join(d.home, "tools"))
 	return d, []string{"-p", filepath.Join(d.home, "open.jsonc"), "--no-dialog", "--read-path", filepath.Join(d.home, "tools", "login.py")}, s.URL
 }
 

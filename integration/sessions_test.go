@@ -5,6 +5,7 @@ package integration
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -97,18 +98,6 @@ inherit = "all"
 ignore_default_excludes = true
 `
 
-// write puts a file into the home folder.
-func (d *desk) write(name, text string) {
-	d.t.Helper()
-	path := filepath.Join(d.home, name)
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		d.t.Fatal(err)
-	}
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		d.t.Fatal(err)
-	}
-}
-
 // An agent with a mock of its service works in its project, and whatever it is
 // ordered to try, no canary comes out: not to the service, not to the terminal,
 // not into the project. Unconfined the same session gives them all away.
@@ -139,13 +128,16 @@ func (a scripted) session(t *testing.T, confined bool, more ...string) {
 	if out, err := d.outside("", "git", "init", "-q", "."); err != nil {
 		t.Fatal(out, err)
 	}
-	cmd := d.command(argv...)
+	var cmd *exec.Cmd
 	if confined {
 		profile := filepath.Join(d.home, "session.jsonc")
 		d.write("session.jsonc", fmt.Sprintf(`{"extends": %q, "network": {"loopback": [%s]}}`, a.profile, s.Port))
 		cmd = d.inside(slices.Concat(flags, more, []string{"-p", profile}), argv...)
 	} else {
-		cmd.Env = append(slices.Clone(d.env), "PATH="+a.tools(t, d)+":"+os.Getenv("PATH"))
+		// In the place of what keyhole would put first in PATH.
+		d.program("tools/keyhole", "#!/bin/sh\nexec secret-tool lookup service \"$2\"\n")
+		d.searchFirst(filepath.Join(d.home, "tools"))
+		cmd = d.command(argv...)
 	}
 	got := run(t, cmd)
 	sent := s.Sent()
@@ -166,17 +158,6 @@ func (a scripted) session(t *testing.T, confined bool, more ...string) {
 	case !confined && len(found) != len(c):
 		t.Errorf("unconfined, %d of %d canaries are read: %q", len(found), len(c), found)
 	}
-}
-
-// tools is a folder with what keyhole would put first in PATH, for the run
-// without it.
-func (a scripted) tools(t *testing.T, d *desk) string {
-	t.Helper()
-	d.write("tools/keyhole", "#!/bin/sh\nexec secret-tool lookup service \"$2\"\n")
-	if err := os.Chmod(filepath.Join(d.home, "tools", "keyhole"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	return filepath.Join(d.home, "tools")
 }
 
 // walk visits the files of the home, but for the keyring's own.

@@ -86,19 +86,9 @@ func wrapperDesk(t *testing.T, extra string) (d *desk, flags []string, served *i
 			"environment": {"set": {"FORGE_PORT": %q}}, "network": {"loopback": [%s]}}`, "", extra, u.Port(), u.Port()),
 	}
 	for name, text := range files {
-		path := filepath.Join(d.home, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(text), 0o755); err != nil {
-			t.Fatal(err)
-		}
+		d.program(name, text)
 	}
-	for i, kv := range d.env {
-		if path, ok := strings.CutPrefix(kv, "PATH="); ok {
-			d.env[i] = "PATH=" + filepath.Join(d.home, "tools") + ":" + path
-		}
-	}
+	d.searchFirst(filepath.Join(d.home, "tools"))
 	return d, []string{"-p", filepath.Join(d.home, "profile.jsonc"), "--read-path", filepath.Join(d.home, "tools", "looking.py")}, served
 }
 
@@ -191,14 +181,8 @@ func TestWrapperSurroundings(t *testing.T) {
 func TestWrapperProgramIsItsOwn(t *testing.T) {
 	d, flags, _ := wrapperDesk(t, "")
 	own := filepath.Join(d.home, "project", "forge")
-	if err := os.WriteFile(own, []byte(forgeTool), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	for i, kv := range d.env {
-		if path, ok := strings.CutPrefix(kv, "PATH="); ok {
-			d.env[i] = "PATH=" + filepath.Dir(own) + ":" + path
-		}
-	}
+	d.program("project/forge", forgeTool)
+	d.searchFirst(filepath.Dir(own))
 	if got := run(t, d.inside(flags, "forge", "pr", "list")); got.out != "one open request\n" {
 		t.Errorf("PATH holds a folder of the command's: %+v", got)
 	}

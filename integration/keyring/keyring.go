@@ -62,6 +62,24 @@ func Need(t testing.TB, programs ...string) {
 	}
 }
 
+// Fetched is the path of something that scripts/fetch-clients makes, below
+// .cache/clients; up is the way from the test's folder to the top of the tree.
+// Where it is missing the test is skipped at a desk and fails in CI.
+func Fetched(t testing.TB, up, name string) string {
+	t.Helper()
+	path, err := filepath.Abs(filepath.Join(up, ".cache", "clients", name))
+	if err == nil {
+		_, err = os.Stat(path)
+	}
+	if err != nil && os.Getenv("CI") != "" {
+		t.Fatalf("scripts/fetch-clients did not make it: %v", err)
+	}
+	if err != nil {
+		t.Skipf("no %s: run scripts/fetch-clients", name)
+	}
+	return path
+}
+
 // Start starts a keyring that ends with the test.
 func Start(t testing.TB, cfg Config) *Keyring {
 	t.Helper()

@@ -182,18 +182,8 @@ func TestCrossKeychain(t *testing.T) {
 // fetched is something that scripts/fetch-clients made, and the folder it is in.
 func fetched(t *testing.T, name string) (path, dir string) {
 	t.Helper()
-	dir, err := filepath.Abs("../../.cache/clients")
-	if err != nil {
-		t.Fatal(err)
-	}
-	path = filepath.Join(dir, name)
-	if _, err := os.Stat(path); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatalf("scripts/fetch-clients did not make %s", path)
-		}
-		t.Skip("no clients: run scripts/fetch-clients")
-	}
-	return path, dir
+	path = keyring.Fetched(t, "../..", name)
+	return path, strings.TrimSuffix(path, "/"+name)
 }
 
 // TestGemini does what Gemini CLI does before it believes in a keychain: what

@@ -37,6 +37,7 @@ func FuzzVerify(f *testing.F) {
 	f.Add(export.Bytes())
 	f.Add(bytes.ToUpper(whole))
 	f.Add(append(bytes.Clone(whole), "torn"...))
+	f.Add([]byte(`{"n":2,"prev":"0000000000000000000000000000000000000000000=","":""}`)) // no next record of any log
 	f.Fuzz(func(t *testing.T, text []byte) {
 		v := audit.NewVerifier(public, check)
 		if err := v.File("f", bytes.NewReader(text)); err != nil {

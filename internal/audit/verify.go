@@ -74,10 +74,21 @@ func (v *Verifier) File(name string, r io.Reader) error {
 		v.line = lines.number
 		v.take(raw, lines.dropped)
 	}
-	if _, open := lines.rest(); open {
-		v.note("line %d has no end: a run was cut off while writing it; the next one will record that", lines.number+1)
+	if raw, open := lines.rest(); open {
+		v.unended(raw, lines.number+1)
 	}
 	return nil
+}
+
+// unended looks at a last line without a newline: a run that was cut off leaves
+// the beginning of the next record, and of no other.
+func (v *Verifier) unended(raw []byte, line int) {
+	have := v.head.link
+	if n, prev, ok := linkOf(raw); ok && json.Valid(raw) && (n != have.n+1 || prev != have.last) {
+		v.problem(line, "has no end, and is record %d where %d was expected or names another hash: it was put in", n, have.n+1)
+		return
+	}
+	v.note("line %d has no end: a run was cut off while writing it; the next one will record that", line)
 }
 
 func (v *Verifier) note(format string, args ...any) {

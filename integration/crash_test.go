@@ -137,7 +137,9 @@ func TestEndAtEachStep(t *testing.T) {
 		if left := w.folders(); len(left) > 0 {
 			t.Errorf("%s: left %q", step, left)
 		}
-		if left := w.left(cmd.Process.Pid); len(left) > 0 {
+		if killed { // what it has begun dies of that, a moment later
+			waitFor(t, "end of all processes, "+step, func() bool { return len(w.left(cmd.Process.Pid)) == 0 })
+		} else if left := w.left(cmd.Process.Pid); len(left) > 0 {
 			t.Errorf("%s: left processes %d", step, left)
 		}
 		w.harmless(step, cmd.Process.Pid)

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"keyhole/internal/wire"
 )
 
@@ -23,13 +25,14 @@ type runDir struct {
 	id   string
 	path string
 	tmp  string
+	used *os.File // tmp, locked as long as the run lives
 
 	tmpGone, restGone <-chan error // nil before their removal has begun
 }
 
 // makeRunDir makes the folder below parent, which is made too and must belong
 // to uid and nobody else.
-func makeRunDir(parent string, uid int) (*runDir, error) {
+func makeRunDir(parent string, uid int) (_ *runDir, err error) {
 	if err := ownFolder(parent, uid); err != nil {
 		return nil, err
 	}
@@ -58,7 +61,23 @@ func makeRunDir(parent string, uid int) (*runDir, error) {
 			return d, err
 		}
 	}
+	if d.used, err = lockFolder(d.tmp, unix.LOCK_SH); err != nil {
+		return d, fmt.Errorf("locking %s: %w", d.tmp, err)
+	}
 	return d, nil
+}
+
+// lockFolder locks a folder until the file is closed, or its process has ended in
+// any way. How is what flock takes; it does not wait.
+func lockFolder(path string, how int) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), how|unix.LOCK_NB); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
 }
 
 func (d *runDir) endpoints() string { return filepath.Join(d.path, wire.SocketFolder) }
@@ -85,7 +104,11 @@ func (d *runDir) remove() error {
 	if d.restGone == nil {
 		d.removeRest()
 	}
-	return errors.Join(<-d.tmpGone, <-d.restGone)
+	err := errors.Join(<-d.tmpGone, <-d.restGone)
+	if d.used != nil {
+		err = errors.Join(err, d.used.Close())
+	}
+	return err
 }
 
 // ownFolder makes path (0700) if it is missing and refuses one that somebody

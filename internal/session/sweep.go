@@ -2,6 +2,7 @@ package session
 
 import (
 	"errors"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -14,36 +15,69 @@ import (
 // sweepAge keeps a sweep off runs that are just being prepared.
 const sweepAge = time.Minute
 
-// sweep removes what runs that were killed have left in parent: folders whose
-// socket nobody listens on any more. Removing never follows a link.
+// sweep removes what runs that were killed have left: in parent folders whose
+// socket nobody listens on any more, in tmpParent those that nobody has locked.
+// Either may have gone without the other. Removing never follows a link.
 func sweep(parent, tmpParent, own string, log *slog.Logger) {
-	entries, err := os.ReadDir(parent)
-	if err != nil {
-		log.Warn("looking for left-over runs", "err", err)
-		return
-	}
-	for _, e := range entries {
-		d := &runDir{id: e.Name(), path: filepath.Join(parent, e.Name()), tmp: filepath.Join(tmpParent, e.Name())}
-		if e.Name() == own || !e.IsDir() || !d.dead() {
+	for _, left := range []struct {
+		parent string
+		remove func(path string) error
+	}{{parent, removeUnanswered}, {tmpParent, removeUnlocked}} {
+		entries, err := os.ReadDir(left.parent)
+		if err != nil {
+			log.Warn("looking for left-over runs", "err", err)
 			continue
 		}
-		if err := d.remove(); err != nil {
-			log.Warn("removing a left-over run", "err", err)
+		for _, e := range entries {
+			if e.Name() == own || !e.IsDir() {
+				continue
+			}
+			if err := left.remove(filepath.Join(left.parent, e.Name())); err != nil {
+				log.Warn("removing a left-over run", "err", err)
+			}
 		}
 	}
 }
 
-// dead tells whether nobody answers on the run's socket, and has not for a
-// while.
-func (d *runDir) dead() bool {
-	fi, err := os.Lstat(d.path)
-	if err != nil || time.Since(fi.ModTime()) < sweepAge {
-		return false
+// removeUnanswered removes a run's folder when nobody answers on its socket, and
+// has not for a while.
+func removeUnanswered(path string) error {
+	if fresh(path) {
+		return nil
 	}
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0)
 	if err != nil {
-		return false
+		return err
 	}
+	d := &runDir{path: path}
 	err = errors.Join(unix.Connect(fd, &unix.SockaddrUnix{Name: d.bus()}), unix.Close(fd))
-	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ENOENT)
+	if !errors.Is(err, syscall.ECONNREFUSED) && !errors.Is(err, syscall.ENOENT) {
+		return nil
+	}
+	return removeTree(path)
+}
+
+// removeUnlocked removes a run's temporary folder when its run has ended.
+func removeUnlocked(path string) error {
+	if fresh(path) {
+		return nil
+	}
+	f, err := lockFolder(path, unix.LOCK_EX)
+	if errors.Is(err, fs.ErrPermission) {
+		// The command that had it decides about its mode.
+		if err := os.Chmod(path, 0o700); err != nil {
+			return err
+		}
+		f, err = lockFolder(path, unix.LOCK_EX)
+	}
+	if err != nil {
+		return nil // in use, or gone
+	}
+	return errors.Join(removeTree(path), f.Close())
+}
+
+// fresh tells whether a folder has been made a moment ago, or is gone.
+func fresh(path string) bool {
+	fi, err := os.Lstat(path)
+	return err != nil || time.Since(fi.ModTime()) < sweepAge
 }

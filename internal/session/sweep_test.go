@@ -1,16 +1,20 @@
 package session
 
 import (
+	"errors"
 	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
-// A run that was killed leaves a folder with a socket nobody listens on; it is
-// taken away later, and a run that lives or has just begun is not.
+// A run that was killed leaves a folder with a socket nobody listens on and one
+// that nobody has locked; each is taken away later, and those of a run that lives
+// or has just begun are not.
 func TestSweep(t *testing.T) {
 	base, err := os.MkdirTemp("", "kh")
 	if err != nil {
@@ -36,12 +40,21 @@ func TestSweep(t *testing.T) {
 		}
 		l.SetUnlinkOnClose(false)
 		if listening {
-			t.Cleanup(func() { l.Close() })
+			used, err := lockFolder(filepath.Join(tmp, id), unix.LOCK_SH)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() {
+				l.Close()
+				used.Close()
+			})
 		} else {
 			l.Close()
 		}
-		if err := os.Chtimes(filepath.Join(parent, id), at, at); err != nil {
-			t.Fatal(err)
+		for _, dir := range []string{parent, tmp} {
+			if err := os.Chtimes(filepath.Join(dir, id), at, at); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	make("dead", false, old)
@@ -55,6 +68,10 @@ func TestSweep(t *testing.T) {
 	if err := os.Symlink(outside, filepath.Join(tmp, "dead", "link")); err != nil {
 		t.Fatal(err)
 	}
+	shut := filepath.Join(tmp, "shut") // its run's folder is gone, and its mode lets nobody in
+	if err := errors.Join(os.Mkdir(shut, 0), os.Chtimes(shut, old, old), os.Chtimes(filepath.Join(tmp, "dead"), old, old)); err != nil {
+		t.Fatal(err)
+	}
 	sweep(parent, tmp, "own", slog.New(slog.DiscardHandler))
 	for id, want := range map[string]bool{"dead": false, "alive": true, "fresh": true, "own": true} {
 		for _, dir := range []string{parent, tmp} {
@@ -62,6 +79,9 @@ func TestSweep(t *testing.T) {
 				t.Errorf("%s in %s is there: %v, want %v", id, filepath.Base(dir), err == nil, want)
 			}
 		}
+	}
+	if _, err := os.Lstat(shut); err == nil {
+		t.Error("a temporary folder without a run is left")
 	}
 	if _, err := os.Stat(filepath.Join(outside, "kept")); err != nil {
 		t.Error("what a link pointed to is gone")

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"syscall"
 
+	"keyhole/internal/sandbox"
 	"keyhole/internal/session"
 )
 
@@ -39,10 +40,11 @@ func listenerFinding(s session.Survey) finding {
 	switch r := s.Sandbox; {
 	case r.Listener:
 		f.Grade, f.Found = fine, "filter and notification work"
-	case r.Nested:
-		f.Found = "this shell is inside a keyhole already"
-		f.Means = "a sandbox cannot be started inside another one"
-		f.Fix = "exit"
+	case r.Nested && r.Static != "":
+		f.Grade = limits
+		f.Found = "the filter works, notification does not: " + r.Static
+		f.Means = "the run around this one decides on connections; " + staticMeans(r.Layer)
+		f.Fix = "exit # and start it outside"
 	default:
 		f.Found = "no notification: " + r.ListenerWhy
 		f.Means = "connections cannot be decided on, so nothing is run"
@@ -58,18 +60,38 @@ func yamaFinding(s session.Survey) finding {
 		f.Found = "not in this kernel"
 	case scope <= 1:
 		f.Found = fmt.Sprintf("ptrace_scope %d", scope)
-	default:
-		f.Grade = stops
+	case s.Sandbox.Static == "": // root may
 		f.Found = fmt.Sprintf("ptrace_scope %d", scope)
-		f.Means = "the supervisor may not look at the connections of its own command, so nothing is run"
+	default:
+		f.Grade = limits
+		f.Found = fmt.Sprintf("ptrace_scope %d", scope)
+		f.Means = "the supervisor may not look at the connections of its own command; " + staticMeans(s.Sandbox.Layer)
 		f.Fix = "sudo sysctl kernel.yama.ptrace_scope=1"
 	}
 	return f
 }
 
+// staticMeans is what it means that connections cannot be decided on.
+func staticMeans(l sandbox.Layer) string {
+	if l.Static == "" {
+		return "in the hardening layer, which a run gets here, it may"
+	}
+	return "a run has no Unix sockets and no keyring on D-Bus, only keyhole's own commands, and TCP by port alone (docs/threat-model.md)"
+}
+
 func mediationFinding(s session.Survey) finding {
 	f := finding{About: "mediation", Grade: fine}
 	switch r := s.Sandbox; {
+	case r.Static != "" && r.Layer.Static != "":
+		f.Grade = limits
+		f.Found = "none: " + r.Static
+		f.Means = staticMeans(r.Layer)
+		f.Fix = "sudo sysctl kernel.yama.ptrace_scope=1"
+		if r.Nested {
+			f.Fix = "exit # and start it outside"
+		}
+	case r.Static != "":
+		f.Found = "only in the hardening layer, which a run gets here"
 	case r.FetchFD && r.ReadMemory:
 		f.Found = "sockets and addresses can be taken from the command"
 	case !r.FetchFD:
@@ -91,7 +113,7 @@ func mediationFinding(s session.Survey) finding {
 func startFinding(s session.Survey) finding {
 	f := finding{About: "start", Grade: fine}
 	switch r := s.Sandbox; {
-	case !r.Listener:
+	case !r.Listener && r.Static == "":
 		f.Found = "not tried"
 	case r.InProcess:
 		f.Found = "commands are started directly"

@@ -24,5 +24,5 @@ const (
 
 // StartForced is Start on a system that lacks what f names.
 func StartForced(ctx context.Context, s *Spec, f Force) (*Process, error) {
-	return startWith(ctx, s, forced{stage: f.Stage, mediate: f.Mediate, way: way(f.Way), abi: f.ABI})
+	return startForced(ctx, s, forced{stage: f.Stage, mediate: f.Mediate, way: way(f.Way), abi: f.ABI})
 }

@@ -22,6 +22,10 @@ const probes = 2
 // supervisor may look into what descends from it.
 const yamaAncestors = 1
 
+// yamaCapable is the scope in which those may who have a capability, as who made a
+// user namespace has it in there.
+const yamaCapable = 2
+
 // errHidden is a command that has begun and cannot be served.
 var errHidden = fmt.Errorf("%w: the command's sockets cannot be taken over or its memory not be read; "+
 	"this system may forbid it: see kernel.yama.ptrace_scope", ErrUnsupported)
@@ -32,6 +36,9 @@ var errHidden = fmt.Errorf("%w: the command's sockets cannot be taken over or it
 func (r *run) launch(fds [3]uintptr, s *Spec, p plan, f forced) (pid int, err error) {
 	l := launchSpec(fds, s, f)
 	l.Ruleset = p.rules.FD()
+	if r.pair != nil {
+		l.Static, l.Pair = true, r.pair.theirs
+	}
 	if !stage.LandlockOn {
 		l.Ruleset = -1
 	}
@@ -77,7 +84,11 @@ func launchSpec(fds [3]uintptr, s *Spec, f forced) *launch.Spec {
 		Observed: s.Observe, Closed: s.EndpointDir, Refused: "@keyhole-" + rand.Text(), Probe: s.Probe,
 		Restarts: f.stage&stage.NoKillable != 0, NoCloseRange: f.stage&stage.NoCloseRange != 0,
 	}
-	if stage.FilterOn {
+	switch {
+	case !stage.FilterOn:
+	case f.static != "":
+		l.Filter = staticFilter(s.Network)
+	default:
 		l.Filter = filter.Table(s.Network.UDP)
 	}
 	return l

@@ -33,27 +33,48 @@ func inspect() Report {
 		r.ListenerWhy = "not tried without Landlock"
 		r.Missing = append(r.Missing, r.LandlockWhy)
 	}
-	if !r.Listener {
+	hidden := r.Listener && !r.ReadMemory && !memory
+	switch {
+	case r.Nested:
+		r.Static = whyNested
+	case hidden:
+		r.Static = whyHidden()
+	case !r.Listener:
 		r.Missing = append(r.Missing, "connect mediation: "+r.ListenerWhy)
 		return r
 	}
-	r.StageWhy = stageWhy(r.Yama, abi)
-	r.InProcess = r.StageWhy == ""
-	if !r.FetchFD {
+	r.inspectStart(abi)
+	if r.Static == "" && !r.FetchFD {
 		r.Lacks = append(r.Lacks, "a child's sockets cannot be duplicated here; they are replaced when they connect, "+
 			"and lose options set before")
 	}
-	if !r.ReadMemory && memory {
+	if r.Static == "" && !r.ReadMemory {
 		r.Lacks = append(r.Lacks, "process_vm_readv is refused here; /proc/PID/mem is used instead")
-	}
-	if !r.ReadMemory && !memory {
-		r.Missing = append(r.Missing, "reading a child's memory (kernel.yama.ptrace_scope is "+strconv.Itoa(r.Yama)+"; 0 or 1 is needed)")
 	}
 	r.Confined = len(r.Missing) == 0
 	if r.Confined {
 		r.Layer = tryLayer()
+		r.Layer.Static = r.Static
+		if r.Layer.Hardened && hidden && r.Yama == yamaCapable {
+			r.Layer.Static = ""
+		}
 	}
 	return r
+}
+
+// inspectStart tries how a command would be started.
+func (r *Report) inspectStart(abi int) {
+	if r.Static != "" {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		if err := tryLaunch(abi, true); err != nil {
+			r.Missing = append(r.Missing, r.Static+"; and a start without connections fails: "+explainLaunch(err, "").Error())
+		}
+		r.InProcess = true
+		return
+	}
+	r.StageWhy = stageWhy(r.Yama, abi)
+	r.InProcess = r.StageWhy == ""
 }
 
 // stageWhy tries a start in this process, up to where the command would begin,
@@ -67,23 +88,30 @@ func stageWhy(scope, abi int) string {
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	if err := tryLaunch(abi); err != nil {
+	if err := tryLaunch(abi, false); err != nil {
 		return explainLaunch(err, "").Error()
 	}
 	return ""
 }
 
-func tryLaunch(abi int) error {
+func tryLaunch(abi int, static bool) error {
 	rules, err := landlock.New(abi)
 	if err != nil {
 		return err
 	}
-	c, err := launch.Start(&launch.Spec{Files: [3]int{0, 1, 2}, Ruleset: rules.FD(), Filter: filter.Table(false)})
+	l := &launch.Spec{Files: [3]int{0, 1, 2}, Ruleset: rules.FD(), Filter: filter.Table(false)}
+	if static {
+		l.Static, l.Filter = true, filter.Static(false, false)
+	}
+	c, err := launch.Start(l)
 	if err == nil {
 		err = c.Wait()
 	}
+	if err == nil && !static {
+		err = unix.Close(c.Listener)
+	}
 	if err == nil {
-		err = errors.Join(unix.Close(c.Listener), child{pid: c.PID}.end())
+		err = child{pid: c.PID}.end()
 	}
 	return errors.Join(err, rules.Close())
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"keyhole/internal/sandbox"
+	"keyhole/internal/wire"
 	"keyhole/redteam/act"
 )
 
@@ -41,6 +43,7 @@ type scene struct {
 	Outer string // an outer filter: "", "docker" or "podman"
 	Soft  bool   // leave the supervisor dumpable
 	Layer bool   // say which layer it is on standard error
+	Pair  bool   // a command whose connects cannot be decided on is started, and answered
 
 	Helper  *sandbox.Helper // run beside the command; what became of it goes to standard error
 	Seconds float64         // its deadline
@@ -108,7 +111,10 @@ func supervisor(text string) int {
 		full.OnDenied = func(d sandbox.Denied) { fmt.Fprintln(os.Stderr, "denied", d.Target) }
 	}
 	if s.Layer {
-		full.OnLayer = func(l sandbox.Layer) { fmt.Fprintf(os.Stderr, "layer %v: %s\n", l, l.Why) }
+		full.OnLayer = func(l sandbox.Layer) { fmt.Fprintf(os.Stderr, "layer %v: %s%s\n", l, l.Why, l.Static) }
+	}
+	if s.Pair {
+		full.Pair = &sandbox.Pair{Var: wire.SocketVar, Prefix: wire.PairPrefix, Answer: say("P")}
 	}
 	p, err := sandbox.StartForced(context.Background(), full, s.Force)
 	var not *sandbox.NotStarted
@@ -168,6 +174,22 @@ func readReport(t *testing.T, b []byte) sandbox.Report {
 		t.Fatalf("%v: %s", err, b)
 	}
 	return r
+}
+
+// say answers a connection with a word and waits for its end.
+func say(word string) func(*net.UnixConn) {
+	return func(nc *net.UnixConn) {
+		frame, err := wire.EncodeChunk(&wire.Chunk{Stream: wire.Output, Data: []byte(word)})
+		if err == nil {
+			_, err = nc.Write(frame)
+		}
+		if err == nil {
+			_, err = nc.Read(make([]byte, 1))
+		}
+		if cerr := nc.Close(); cerr != nil || err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, unix.EPIPE) {
+			fmt.Fprintln(os.Stderr, "answering:", err, cerr)
+		}
+	}
 }
 
 // endpoint answers E to everybody: what connects to it can tell where it is.

@@ -9,6 +9,7 @@ package sandbox
 import (
 	"context"
 	"errors"
+	"net"
 	"os"
 
 	"keyhole/internal/sandbox/observe"
@@ -67,6 +68,10 @@ type Spec struct {
 	Sockets     []string          // further pathname sockets that may be connected to
 	Network     Network
 
+	// Pair is how a command reaches keyhole where its connects cannot be decided
+	// on. Nil: such a command is not started.
+	Pair *Pair
+
 	// OnDenied hears of refused connects; it must not block. May be nil.
 	OnDenied func(Denied)
 
@@ -79,6 +84,13 @@ type Spec struct {
 	Observe bool
 
 	Mac Mac
+}
+
+// Pair answers a command that can make no socket of its own.
+type Pair struct {
+	Var, Prefix string // the variable that tells the descriptor to ask at, and what is put before its number
+	// Answer serves one connection and closes it.
+	Answer func(*net.UnixConn)
 }
 
 // Hardening is which layer of the sandbox is asked for.
@@ -95,6 +107,13 @@ type Layer struct {
 	Hardened bool
 	Why      string // why it is not hardened; empty when that was not asked for
 	Fix      string // what to do about it; may be empty
+
+	// Static is why connects cannot be decided on, so that there are no sockets
+	// for them; empty when they are.
+	Static string
+	// TCP tells, of a static command, whether it can reach port 443 of all
+	// addresses and the ports of Network.Loopback.
+	TCP bool
 }
 
 // String is the layer's name.
@@ -207,13 +226,14 @@ type Report struct {
 	Errata      int
 	Listener    bool // seccomp notification can be set up
 	ListenerWhy string
-	FetchFD     bool // pidfd_getfd works on a child
-	ReadMemory  bool // process_vm_readv works on a child
-	Yama        int  // ptrace_scope; -1 when there is no Yama
-	Nested      bool // already inside a keyhole
-	InProcess   bool // commands are started in this process, without a stage
+	FetchFD     bool   // pidfd_getfd works on a child
+	ReadMemory  bool   // process_vm_readv works on a child
+	Yama        int    // ptrace_scope; -1 when there is no Yama
+	Nested      bool   // already inside a keyhole
+	Static      string // why connects of the base layer cannot be decided on, so that it has none; empty when they are
+	InProcess   bool   // commands are started in this process, without a stage
 	StageWhy    string
-	Layer       Layer // what a run gets by itself
+	Layer       Layer // what a run gets by itself; Static says how its connects are decided on
 	Confined    bool  // all that a run needs is there
 	Missing     []string
 	Lacks       []string // what a run will do without, one line each

@@ -79,8 +79,8 @@ func (c child) closeRoot() error {
 	return unix.Close(c.root)
 }
 
-// send hands the stage its spec and the ruleset.
-func (c child) send(s *stage.Spec, ruleset int) error {
+// send hands the stage its spec, the ruleset and, when it is static, its pair.
+func (c child) send(s *stage.Spec, fds ...int) error {
 	b, err := s.Encode()
 	if err != nil {
 		return err
@@ -95,7 +95,7 @@ func (c child) send(s *stage.Spec, ruleset int) error {
 		b = b[max(n, 0):]
 	}
 	if err == nil {
-		err = unix.Sendmsg(c.socket, []byte{1}, unix.UnixRights(fd, ruleset), nil, unix.MSG_NOSIGNAL)
+		err = unix.Sendmsg(c.socket, []byte{1}, unix.UnixRights(append([]int{fd}, fds...)...), nil, unix.MSG_NOSIGNAL)
 	}
 	if err = errors.Join(err, unix.Close(fd)); err != nil {
 		return fmt.Errorf("passing the command to the stage: %w", err)

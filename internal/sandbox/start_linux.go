@@ -28,10 +28,20 @@ type forced struct {
 	stage   uint32 // stage.NoKillable, stage.NoCloseRange
 	mediate mediate.Forced
 	way     way
-	abi     int // of Landlock, if the system's is newer; 0: as it is
+	abi     int    // of Landlock, if the system's is newer; 0: as it is
+	static  string // why it is started in static mode; not set by tests
 }
 
-func start(ctx context.Context, s *Spec) (*Process, error) { return startWith(ctx, s, forced{}) }
+func start(ctx context.Context, s *Spec) (*Process, error) { return startForced(ctx, s, forced{}) }
+
+func startForced(ctx context.Context, s *Spec, f forced) (*Process, error) {
+	return startAnyhow(s, func(s *Spec, static string) (*Process, error) {
+		if f.static = static; static != "" {
+			f.way = inProcessOnly
+		}
+		return startWith(ctx, s, f)
+	})
+}
 
 // way is how a command is started. The zero way is the usual one: in this process
 // and, where that is not possible, by the stage.
@@ -49,6 +59,7 @@ type booting struct {
 	null      *os.File // opened for streams that are nil
 	err       error
 	used      *bool
+	streams   Streams
 	hardening Hardening
 	plain     bool     // the base layer is the stage's as well
 	staged    bool     // there is a stage, to begin with
@@ -67,7 +78,7 @@ type job struct {
 func boot(s Streams, h Hardening) booting { return bootWith(s, h, 0) }
 
 func bootWith(s Streams, h Hardening, w way) booting {
-	b := booting{run: newRun(), used: new(bool), hardening: h, job: make(chan job, 1)}
+	b := booting{run: newRun(), used: new(bool), streams: s, hardening: h, job: make(chan job, 1)}
 	b.plain = w != inProcessOnly && (w == byStageOnly || !inProcess || yama() > yamaAncestors)
 	b.staged = b.plain || h != Off
 	b.fds, b.null, b.err = stdio(s)
@@ -106,7 +117,7 @@ func (b booting) bring() spawned {
 // launch starts the command in this process or, if that is not possible, a
 // stage.
 func (b booting) launch(j job, layer Layer) spawned {
-	j.spec.tellLayer(layer)
+	j.tellLayer(layer)
 	pid, err := b.run.launch(b.fds, j.spec, j.plan, j.forced)
 	if j.forced.way != inProcessOnly && byStage(err) {
 		c, err := spawn(b.fds)
@@ -133,10 +144,14 @@ func (b booting) begin(j job) spawned {
 	return s
 }
 
-func (s *Spec) tellLayer(l Layer) {
-	if s.OnLayer != nil {
-		s.OnLayer(l)
+func (j job) tellLayer(l Layer) {
+	if j.spec.OnLayer == nil {
+		return
 	}
+	if l.Static = j.forced.static; l.Static != "" {
+		l.TCP = j.spec.Network.Outbound
+	}
+	j.spec.OnLayer(l)
 }
 
 func (b booting) cancel() {
@@ -204,6 +219,11 @@ func startWith(ctx context.Context, s *Spec, f forced) (*Process, error) {
 		abi = min(abi, f.abi)
 	}
 	p, err := makePlan(s, abi)
+	if err == nil && f.static != "" {
+		if s, err = r.makeStatic(s, &p, abi); err != nil {
+			err = errors.Join(err, p.rules.Close())
+		}
+	}
 	if err != nil && !b.staged {
 		return nil, b.unborn(err)
 	}
@@ -211,12 +231,14 @@ func startWith(ctx context.Context, s *Spec, f forced) (*Process, error) {
 		close(b.job)
 		return nil, b.end(<-r.spawned, err)
 	}
-	c := b.begin(job{s, p, f})
+	j := job{s, p, f}
+	c := b.begin(j)
 	if err = c.err; err == nil && c.socket >= 0 {
-		s.tellLayer(c.layer)
+		j.tellLayer(c.layer)
 		<-r.watched
 		err = r.confine(c.child, s, p, f)
 	}
+	r.pair.taken()
 	if err = errors.Join(err, p.rules.Close()); err != nil {
 		return nil, b.end(c, err)
 	}
@@ -272,7 +294,11 @@ func (r *run) confine(c child, s *Spec, p plan, f forced) error {
 	if err != nil {
 		return err
 	}
-	if err := c.send(spec, p.rules.FD()); err != nil {
+	fds := []int{p.rules.FD()}
+	if r.pair != nil {
+		fds = append(fds, r.pair.theirs)
+	}
+	if err := c.send(spec, fds...); err != nil {
 		return err
 	}
 	var m *mediate.Mediator
@@ -284,7 +310,11 @@ func (r *run) confine(c child, s *Spec, p plan, f forced) error {
 		case err != nil:
 			return err
 		case message.Kind == stage.Failed:
-			return explain(message, s.Path, c.layer)
+			err := explain(message, s.Path, c.layer)
+			if m != nil && m.Blind() {
+				err = &unmediated{whyHidden(), err}
+			}
+			return err
 		case message.Kind == stage.Listener && m == nil && fd >= 0:
 			if m, err = newMediator(fd, c, s, &p, f, message.Errno != 0); err != nil {
 				return err
@@ -302,7 +332,7 @@ func (r *run) confine(c child, s *Spec, p plan, f forced) error {
 			if err := c.release(); err != nil {
 				return fmt.Errorf("releasing the command: %w", err)
 			}
-		case message.Kind == stage.Started && (released || !stage.FilterOn) && c.layer.Hardened && fd >= 0:
+		case message.Kind == stage.Started && (released || r.pair != nil || !stage.FilterOn) && c.layer.Hardened && fd >= 0:
 			return r.rule(c, fd)
 		default:
 			return errors.New("internal error: the stage is out of step")
@@ -316,7 +346,10 @@ func (r *run) order(c child, s *Spec, p *plan, f forced) (*stage.Spec, error) {
 		Flags: f.stage, Path: s.Path, Dir: s.Dir, Closed: s.EndpointDir,
 		Refused: "keyhole-" + rand.Text(), Probe: s.Probe, Argv: s.Argv, Env: s.Env,
 	}
-	if s.Network.UDP {
+	switch {
+	case r.pair != nil:
+		spec.Flags |= staticFlags(s.Network)
+	case s.Network.UDP:
 		spec.Flags |= stage.UDP
 	}
 	temp := s.Temp
@@ -397,7 +430,11 @@ func explain(m stage.Message, path string, l Layer) error {
 	case stage.Landlock:
 		return fmt.Errorf("%w: entering the Landlock domain: %w", ErrUnsupported, errno)
 	case stage.Filter:
-		return fmt.Errorf("%w: %s", ErrUnsupported, listenerWhy(errno))
+		err := fmt.Errorf("%w: %s", ErrUnsupported, listenerWhy(errno))
+		if errno == unix.EBUSY {
+			return &unmediated{whyNested, err}
+		}
+		return err
 	case stage.ForbiddenFile:
 		return fmt.Errorf("%w: a file outside all grants could be opened from inside (%v)", ErrUnsupported, said(errno))
 	case stage.ForbiddenSocket:
@@ -420,7 +457,7 @@ func said(errno syscall.Errno) string {
 func listenerWhy(errno syscall.Errno) string {
 	switch errno {
 	case unix.EBUSY:
-		return "already inside a keyhole, or another supervisor of system calls; run the command without a second keyhole"
+		return "already inside a keyhole, or another supervisor of system calls"
 	case unix.ENOSYS:
 		return "there is no system call filter for this architecture or kernel"
 	default:

@@ -40,6 +40,8 @@ type run struct {
 	helpers map[int]*helper // those that have not been reaped, by process id
 
 	observer atomic.Pointer[observe.Observer] // nil: nobody is observed
+
+	pair *pair // nil unless the command is static
 }
 
 // spawned is what supervise reports.
@@ -95,6 +97,7 @@ func (r *run) finish() {
 		r.here = false
 	}
 	<-r.done
+	r.pair.close()
 }
 
 // watch catches what has to be passed on. Stops from the terminal are caught so

@@ -38,3 +38,41 @@ func (e *endpoint) close() {
 		<-e.done
 	})
 }
+
+// direct answers connections that were made for a command which can make none.
+type direct struct {
+	answer func(context.Context, *net.UnixConn)
+	ctx    context.Context
+	cancel context.CancelFunc
+
+	mu      sync.Mutex // guards closed, and serving from what begins after it
+	closed  bool
+	serving sync.WaitGroup
+}
+
+func (d *direct) open(ctx context.Context, answer func(context.Context, *net.UnixConn)) {
+	d.answer = answer
+	d.ctx, d.cancel = context.WithCancel(ctx)
+}
+
+// serve returns when the connection has ended.
+func (d *direct) serve(nc *net.UnixConn) {
+	d.mu.Lock()
+	if !d.closed {
+		d.serving.Add(1)
+		defer d.serving.Done()
+	}
+	ctx := d.ctx
+	d.mu.Unlock()
+	d.answer(ctx, nc) // ends at once after close
+}
+
+func (d *direct) close() {
+	d.mu.Lock()
+	d.closed = true
+	d.mu.Unlock()
+	if d.cancel != nil {
+		d.cancel()
+	}
+	d.serving.Wait()
+}

@@ -119,7 +119,9 @@ type run struct {
 	desk      *approval.Desk      // nil when no rule asks
 	sockets   []*net.UnixListener // bus and wire, in this order
 	answers   []*endpoint
+	direct    direct
 	refused   refusals
+	told      map[string]bool // what has been said about the layer
 }
 
 // Run does one whole run. The error is keyhole's own failure (or a
@@ -132,9 +134,19 @@ func Run(ctx context.Context, cfg Config) (Result, error) {
 	step("begun")
 	defer r.close()
 	if err := r.open(ctx); err != nil {
-		return Result{}, err
+		return Result{}, nested(err, lookup(cfg.Environ, sessionVar))
 	}
 	return r.serve(ctx, signals)
+}
+
+// nested explains what went wrong in a run that is inside of another one.
+func nested(err error, id string) error {
+	if id == "" {
+		return err
+	}
+	return &Hinted{fmt.Errorf("this is inside of keyhole already (run %s), where keyhole's own folders are shut: %w", secret.Printable(id), err),
+		"leave it with 'exit' first, or name folders that can be written here, by XDG_STATE_HOME, XDG_DATA_HOME and XDG_CONFIG_HOME; " +
+			"should the variable " + sessionVar + " be left over, unset it"}
 }
 
 func newRunOf(cfg Config) *run {
@@ -293,6 +305,7 @@ func (r *run) silence() {
 	for _, e := range r.answers {
 		e.close()
 	}
+	r.direct.close()
 }
 
 // listen starts to answer on the run's sockets.
@@ -314,6 +327,7 @@ func (r *run) listenAs(ctx context.Context, sockets []*net.UnixListener, peer in
 	if err != nil {
 		return err
 	}
+	r.direct.open(ctx, shims.Answer)
 	for i, s := range []server{bus, shims} {
 		r.answers = append(r.answers, serveEndpoint(ctx, s, sockets[i]))
 	}

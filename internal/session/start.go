@@ -13,6 +13,7 @@ import (
 	"keyhole/internal/profile"
 	"keyhole/internal/sandbox"
 	"keyhole/internal/secret"
+	"keyhole/internal/wire"
 )
 
 // child is a started command, confined or (in the demo, asked for by hand) not.
@@ -27,10 +28,6 @@ func (r *run) check() error {
 	cfg := &r.cfg
 	if len(cfg.Argv) == 0 || cfg.Argv[0] == "" {
 		return errors.New("no command given")
-	}
-	if id := lookup(cfg.Environ, sessionVar); id != "" {
-		return &Hinted{fmt.Errorf("this is inside of keyhole already (run %s), and one sandbox cannot be started in another", secret.Printable(id)),
-			"leave it with 'exit' first; should the variable " + sessionVar + " be left over, unset it"}
 	}
 	if cfg.Unconfined {
 		return nil
@@ -112,6 +109,7 @@ func (r *run) spec(path string, env []string) *sandbox.Spec {
 		Fixed:       fixed(cfg.Vars.Workspace, cfg.Profile.Filesystem.Write),
 		Stands:      r.shims.covers(),
 		OnLayer:     r.onLayer,
+		Pair:        &sandbox.Pair{Var: wire.SocketVar, Prefix: wire.PairPrefix, Answer: r.direct.serve},
 		EndpointDir: r.dir.endpoints(),
 		Probe:       bus,
 		Redirect:    map[string]string{filepath.Join(r.dir.runtime(), "bus"): bus},
@@ -156,14 +154,36 @@ func (r *run) spec(path string, env []string) *sandbox.Spec {
 	return s
 }
 
-// onLayer says it once when the command gets less than the system might give.
+// onLayer says it once when the command gets less than the system might give. It
+// can be called for one start after another.
 func (r *run) onLayer(l sandbox.Layer) {
 	r.layer = l
-	if l.Hardened || l.Why == "" {
-		return
+	if !l.Hardened && l.Why != "" {
+		r.tell("without the hardening layer: " + secret.Printable(l.Why) +
+			" (keyhole doctor says what would help; --hardening=off, that it is meant to be so)")
 	}
-	r.cfg.Notice("without the hardening layer: " + secret.Printable(l.Why) +
-		" (keyhole doctor says what would help; --hardening=off, that it is meant to be so)")
+	if l.Static != "" {
+		r.tell(staticNotice(l))
+	}
+}
+
+func (r *run) tell(line string) {
+	if r.told == nil {
+		r.told = map[string]bool{}
+	}
+	if !r.told[line] {
+		r.told[line] = true
+		r.cfg.Notice(line)
+	}
+}
+
+// staticNotice says what a command without connections of its own has.
+func staticNotice(l sandbox.Layer) string {
+	line := "connections cannot be decided on one by one (" + secret.Printable(l.Static) + "): the command has no Unix sockets, so no keyring on D-Bus, only keyhole's own commands; "
+	if l.TCP {
+		return line + "TCP reaches port 443 of any address and the profile's loopback ports at any address, this machine's included"
+	}
+	return line + "there is no TCP"
 }
 
 // lookPath finds the program as execvp would with the command's own PATH.

@@ -15,6 +15,10 @@ import (
 // SocketVar names, inside, the socket that answers.
 const SocketVar = "KEYHOLE_SOCKET"
 
+// PairPrefix begins what SocketVar says where nothing inside can make a socket:
+// the number of a descriptor follows, at which connections are asked for.
+const PairPrefix = "fd:"
+
 // HomeName is the folder beside that socket that holds, under the path of the
 // person's home folder, what stands in for files that tools say are there.
 const HomeName = "home"
@@ -98,6 +102,13 @@ type Conn struct{ nc net.Conn }
 
 // Dial connects to the socket.
 func Dial(path string) (*Conn, error) {
+	if number, ok := strings.CutPrefix(path, PairPrefix); ok {
+		nc, err := dialPair(number)
+		if err != nil {
+			return nil, fmt.Errorf("asking keyhole for a connection: %w", err)
+		}
+		return &Conn{nc}, nil
+	}
 	nc, err := net.DialTimeout("unix", path, patience)
 	if err != nil {
 		return nil, fmt.Errorf("connecting to keyhole: %w", err)

@@ -67,7 +67,7 @@ func acts() map[string]act {
 	for _, m := range []map[string]act{
 		fileActs(), attributeActs(), socketActs(), datagramActs(), inetActs(), udpActs(), fastOpenActs(),
 		kernelActs(), keyActs(), foreignActs(), processActs(), reachActs(), ipcActs(), raceActs(), pathRaceActs(),
-		stackActs(), programActs(), approveActs(), floodActs(),
+		stackActs(), programActs(), approveActs(), floodActs(), askActs(),
 	} {
 		maps.Copy(all, m)
 	}

@@ -85,15 +85,18 @@ func New(cfg Config) (*Server, error) {
 // Serve accepts connections until ctx ends or l is closed, and returns when the
 // last connection is gone. The end of ctx ends the connections too.
 func (s *Server) Serve(ctx context.Context, l *net.UnixListener) error {
-	socket.ServeAtMost(ctx, l, s.log, s.slots, func(nc *net.UnixConn) {
-		stop := context.AfterFunc(ctx, func() { s.cut(nc) })
-		defer stop()
-		defer s.cut(nc)
-		if err := s.serve(ctx, nc); err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {
-			s.log.Debug("shim connection ended", "err", err)
-		}
-	})
+	socket.ServeAtMost(ctx, l, s.log, s.slots, func(nc *net.UnixConn) { s.Answer(ctx, nc) })
 	return nil
+}
+
+// Answer serves one connection until it or ctx ends.
+func (s *Server) Answer(ctx context.Context, nc *net.UnixConn) {
+	stop := context.AfterFunc(ctx, func() { s.cut(nc) })
+	defer stop()
+	defer s.cut(nc)
+	if err := s.serve(ctx, nc); err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {
+		s.log.Debug("shim connection ended", "err", err)
+	}
 }
 
 func (s *Server) cut(nc *net.UnixConn) {

@@ -18,7 +18,7 @@ import (
 // it is written down with -update.
 func TestEveryCall(t *testing.T) {
 	for _, a := range arches() {
-		code, err := program.Build(a, true)
+		code, err := program.Build(a, program.Variant{UDP: true, TCP: true})
 		if err != nil {
 			t.Fatal(err)
 		}

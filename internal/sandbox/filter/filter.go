@@ -17,3 +17,17 @@ func Table(udp bool) string {
 	}
 	return withoutUDP
 }
+
+// Static returns the filter for where nobody can decide on connects: without Unix
+// sockets but connected pairs, and with internet sockets as said. There is none
+// with TCP alone.
+func Static(udp, tcp bool) string {
+	switch {
+	case udp && tcp:
+		return staticOpen
+	case udp:
+		return staticUDP
+	default:
+		return staticShut
+	}
+}

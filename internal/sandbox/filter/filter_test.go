@@ -46,8 +46,8 @@ func TestTablesAreGenerated(t *testing.T) {
 
 func TestTableIsTheProgram(t *testing.T) {
 	for _, a := range arches() {
-		for _, udp := range []bool{false, true} {
-			code, err := program.Build(a, udp)
+		for _, v := range program.Variants() {
+			code, err := program.Build(a, v)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -56,11 +56,16 @@ func TestTableIsTheProgram(t *testing.T) {
 			}
 		}
 	}
-	if n := len(filter.Table(true)); n == 0 || n%filter.InstructionSize != 0 {
-		t.Errorf("a table of %d bytes", n)
-	}
-	if filter.Table(true) == filter.Table(false) {
-		t.Error("both variants are the same")
+	seen := map[string]bool{}
+	for _, table := range []string{filter.Table(false), filter.Table(true),
+		filter.Static(false, false), filter.Static(true, false), filter.Static(true, true)} {
+		if n := len(table); n == 0 || n%filter.InstructionSize != 0 {
+			t.Errorf("a table of %d bytes", n)
+		}
+		if seen[table] {
+			t.Error("two variants are the same")
+		}
+		seen[table] = true
 	}
 }
 
@@ -287,7 +292,7 @@ func cases() []struct {
 func TestActions(t *testing.T) {
 	for _, a := range arches() {
 		for _, udp := range []bool{false, true} {
-			code, err := program.Build(a, udp)
+			code, err := program.Build(a, program.Variant{UDP: udp, TCP: true})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -303,6 +308,67 @@ func TestActions(t *testing.T) {
 				if got := run(t, code, data{nr: nr, arch: a.Audit, args: c.args}); got != want {
 					t.Errorf("%s udp=%v %s %#x: %#x, want %#x", a.Name, udp, c.call, c.args, got, want)
 				}
+			}
+			foreign(t, a, code)
+		}
+	}
+}
+
+// Where nobody decides on connects there is no Unix socket to connect, whatever
+// else is open, and no way to make a TCP socket one that Landlock does not know.
+func TestStaticActions(t *testing.T) {
+	const cloexec = 0x80000
+	for _, a := range arches() {
+		for _, v := range program.Variants() {
+			if !v.Static {
+				continue
+			}
+			code, err := program.Build(a, v)
+			if err != nil {
+				t.Fatal(err)
+			}
+			net := func(open bool) uint32 {
+				if open {
+					return allow
+				}
+				return eacces
+			}
+			for _, c := range []struct {
+				call string
+				args [6]uint64
+				want uint32
+			}{
+				{"connect", [6]uint64{3, 0x1000, 16}, allow},
+				{"socket", [6]uint64{1, 1}, eacces},
+				{"socket", [6]uint64{high | 1, 1 | cloexec}, eacces},
+				{"socket", [6]uint64{1, 5}, eacces},
+				{"socket", [6]uint64{1, 2}, eacces},
+				{"socketpair", [6]uint64{1, 1 | cloexec}, allow},
+				{"socketpair", [6]uint64{1, 5}, allow},
+				{"socketpair", [6]uint64{1, 2}, eacces},
+				{"socketpair", [6]uint64{1, 3}, eacces},
+				{"socket", [6]uint64{2, 1, 0}, net(v.TCP)},
+				{"socket", [6]uint64{10, 1 | cloexec, 6}, net(v.TCP)},
+				{"socket", [6]uint64{high | 2, 2, 17}, net(v.UDP)},
+				{"socket", [6]uint64{43, 1, 0}, eafno},
+				{"setsockopt", [6]uint64{3, 6, 31}, enotsup},
+				{"setsockopt", [6]uint64{3, high | 6, high | 31}, enotsup},
+				{"setsockopt", [6]uint64{3, 6, 1}, allow},
+				{"setsockopt", [6]uint64{3, 1, 31}, allow},
+				{"sendto", [6]uint64{3, 0, 0, 0x20000000}, enotsup},
+				{"ioctl", [6]uint64{0, 0x5412}, eperm},
+				{"io_uring_setup", [6]uint64{}, enosys},
+			} {
+				nr, ok := program.Number(a, c.call)
+				if !ok {
+					t.Fatal(c.call)
+				}
+				if got := run(t, code, data{nr: nr, arch: a.Audit, args: c.args}); got != c.want {
+					t.Errorf("%s %s %s %#x: %#x, want %#x", a.Name, v.Name, c.call, c.args, got, c.want)
+				}
+			}
+			if got := run(t, code, data{nr: 0xffff, arch: a.Audit}); got != enosys {
+				t.Errorf("%s %s: a call nobody knows: %#x", a.Name, v.Name, got)
 			}
 			foreign(t, a, code)
 		}

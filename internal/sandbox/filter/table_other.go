@@ -5,4 +5,7 @@ package filter
 const (
 	withoutUDP = ""
 	withUDP    = ""
+	staticShut = ""
+	staticUDP  = ""
+	staticOpen = ""
 )

@@ -85,3 +85,20 @@ func (r *Ruleset) Allow(fd int, folder, write bool) error {
 	}
 	return nil
 }
+
+const ruleNetPort = 2 // LANDLOCK_RULE_NET_PORT
+
+// PortABI is the first ABI with rules about ports.
+const PortABI = 4
+
+// AllowPort adds a rule for TCP connects to a port, of any address.
+func (r *Ruleset) AllowPort(port int) error {
+	// struct landlock_net_port_attr.
+	attr := [2]uint64{r.handled.net & netConnectTCP, uint64(port)}
+	_, _, errno := unix.RawSyscall6(unix.SYS_LANDLOCK_ADD_RULE, uintptr(r.fd), ruleNetPort,
+		uintptr(unsafe.Pointer(&attr)), 0, 0, 0)
+	if errno != 0 {
+		return fmt.Errorf("adding Landlock rule: %w", errno)
+	}
+	return nil
+}

@@ -28,6 +28,12 @@ type Spec struct {
 	Restarts bool   // do without WAIT_KILLABLE_RECV
 	Observed bool   // be traced by the calling thread
 
+	// Static says that the filter notifies about nothing, and that no Unix socket
+	// can be made under it. Pair, if not 0, is a descriptor that the command keeps,
+	// as PairFD.
+	Static bool
+	Pair   int
+
 	// The start probe; what is empty is not tried.
 	Closed  string // a folder that is not granted: opening it must work before, and then fail
 	Refused string // a socket that must answer EPERM; '@' begins an abstract name
@@ -39,6 +45,10 @@ type Spec struct {
 	// alone set it.
 	hold int
 }
+
+// PairFD is the number of Spec.Pair. It is not one of the first: programs that are
+// careful close those.
+const PairFD = 100
 
 // Step is what the child was doing, for the message about a failed start.
 type Step uint8

@@ -51,7 +51,7 @@ func Start(s *Spec) (*Child, error) {
 		return nil, &Failure{Step: Clone, Errno: syscall.Errno(-pid)}
 	}
 	c.PID = pid
-	if s.Filter != "" {
+	if s.Filter != "" && !s.Static {
 		word := c.await(-1)
 		if n := atomic.LoadInt64(&state.listener); n > 0 {
 			c.Listener = int(n)
@@ -138,7 +138,7 @@ func (c *Child) tidy() {
 	t := &c.table
 	if o := &t.orders[t.index(t.state.at)]; o.call == syscall.SYS_CONNECT {
 		_ = syscall.Close(int(o.args[0]))
-	} else if o.call == syscall.SYS_OPENAT && t.state.failed != 0 && t.state.result >= 0 {
+	} else if (o.call == syscall.SYS_OPENAT || o.call == syscall.SYS_SOCKET) && t.state.failed != 0 && t.state.result >= 0 {
 		_ = syscall.Close(t.state.result)
 	}
 	if c.Listener >= 0 {

@@ -33,6 +33,7 @@ type Forced struct {
 	NoReadMemory bool // process_vm_readv
 	NoThreadFD   bool // PIDFD_THREAD
 	NoWakeUp     bool // SYNC_WAKE_UP
+	Blind        bool // any way to read memory
 }
 
 // Options is what New needs.

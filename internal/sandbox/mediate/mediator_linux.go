@@ -95,6 +95,10 @@ func (m *Mediator) Reaches(pid int) bool {
 	return m.methods.reach(pid) || unreadable(pid)
 }
 
+// Blind reports that the memory of keyhole's own stage could not be read, and so
+// nobody's can.
+func (m *Mediator) Blind() bool { return m.methods.blind.Load() }
+
 // Drop gives up a listener that nobody serves.
 func (m *Mediator) Drop() {
 	m.mu.Lock()

@@ -21,6 +21,9 @@ import (
 type methods struct {
 	noFetch, noReadMemory, noThreadFD, fixed atomic.Bool
 
+	// blind: neither way to read the stage's memory was permitted.
+	blind, forcedBlind atomic.Bool
+
 	memory func(at uint64, buf []byte) bool // copies what is shared; nil: nothing is
 }
 
@@ -36,6 +39,7 @@ func (m *methods) forced(f Forced) {
 	m.noFetch.Store(f.NoFetch)
 	m.noReadMemory.Store(f.NoReadMemory)
 	m.noThreadFD.Store(f.NoThreadFD)
+	m.forcedBlind.Store(f.Blind)
 }
 
 func (m *methods) settle()       { m.fixed.Store(true) }
@@ -47,6 +51,10 @@ func (m *methods) read(thread int, at uint64, buf []byte) syscall.Errno {
 		return 0
 	}
 	thread = m.whom(thread)
+	if m.forcedBlind.Load() {
+		m.blind.Store(true)
+		return unix.EACCES
+	}
 	if !m.noReadMemory.Load() {
 		local := []unix.Iovec{{Base: &buf[0]}}
 		local[0].SetLen(len(buf))
@@ -67,7 +75,11 @@ func (m *methods) read(thread int, at uint64, buf []byte) syscall.Errno {
 		}
 		return 0
 	}
-	return readMem(thread, at, buf)
+	errno := readMem(thread, at, buf)
+	if errno == unix.EACCES && !m.settled() {
+		m.blind.Store(true)
+	}
+	return errno
 }
 
 // missing reports whether the system, not the caller, refuses.

@@ -19,8 +19,8 @@ const (
 // whose end the kernel ends everything else in it. It needs no rights for that
 // and is as closed to the command as the supervisor is: not dumpable, and outside
 // of the command's Landlock domain.
-func reign(spec *Spec, ruleset int) {
-	c := begin(spec, ruleset)
+func reign(spec *Spec, ruleset, pair int) {
+	c := begin(spec, ruleset, pair)
 	if c.Listener >= 0 {
 		must(Handover, say(Message{Kind: Listener, Errno: c.restarts}, c.Listener))
 		must(Handover, errnoOf(syscall.Close(c.Listener)))
@@ -45,7 +45,7 @@ type beginning struct {
 }
 
 // begin starts the command, which proves itself before anything of it runs.
-func begin(spec *Spec, ruleset int) beginning {
+func begin(spec *Spec, ruleset, pair int) beginning {
 	l := &launch.Spec{
 		Path: spec.Path, Argv: spec.Argv, Env: spec.Env, Files: [3]int{0, 1, 2}, Ruleset: ruleset,
 		Closed: spec.Closed, Refused: "@" + spec.Refused, Probe: spec.Probe, Restarts: spec.Flags&NoKillable != 0,
@@ -53,7 +53,11 @@ func begin(spec *Spec, ruleset int) beginning {
 	if !LandlockOn {
 		l.Ruleset = -1
 	}
-	if FilterOn {
+	switch {
+	case !FilterOn:
+	case spec.Flags&Static != 0:
+		l.Static, l.Pair, l.Filter = true, pair, filter.Static(spec.Flags&UDP != 0, spec.Flags&TCP != 0)
+	default:
 		l.Filter = filter.Table(spec.Flags&UDP != 0)
 	}
 	c, err := launch.Start(l)

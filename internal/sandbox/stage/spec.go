@@ -30,6 +30,8 @@ const (
 	NoCloseRange                    // mark descriptors one by one
 	Observed                        // be traced by the thread that forked us
 	Hardened                        // put up Walls, and stay as the namespace's init
+	Static                          // a filter that notifies about nothing; a third descriptor is the command's to keep
+	TCP                             // of a static filter: allow internet streams
 )
 
 // Spec is what the stage has to do.

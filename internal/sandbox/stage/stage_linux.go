@@ -67,7 +67,7 @@ func run(how string) {
 		must(step, errno)
 		must(Handover, say(Message{Kind: Walled}, -1))
 	}
-	spec, ruleset := receive()
+	spec, ruleset, pair := receive()
 	must(Limits, errnoOf(syscall.Setrlimit(rlimitCore, &syscall.Rlimit{})))
 	must(Descriptors, closeAtExec(spec.Flags))
 	if spec.Flags&Observed != 0 {
@@ -83,7 +83,7 @@ func run(how string) {
 		must(Directory, errnoOf(syscall.Chdir(spec.Dir)))
 	}
 	if spec.Flags&Hardened != 0 {
-		reign(spec, ruleset)
+		reign(spec, ruleset, pair)
 	}
 	confine(spec, ruleset)
 	fail(Exec, errnoOf(syscall.Exec(spec.Path, spec.Argv, spec.Env)))
@@ -107,10 +107,11 @@ func confine(spec *Spec, ruleset int) {
 	must(Handover, released())
 }
 
-// receive takes the spec's and the ruleset's descriptors.
-func receive() (*Spec, int) {
+// receive takes the spec's and the ruleset's descriptors, and that of a static
+// command's pair, which is 0 for others.
+func receive() (spec *Spec, ruleset, pair int) {
 	var data [1]byte
-	oob := make([]byte, syscall.CmsgSpace(2*4))
+	oob := make([]byte, syscall.CmsgSpace(3*4))
 	n, oobn, _, _, err := syscall.Recvmsg(Socket, data[:], oob, syscall.MSG_CMSG_CLOEXEC)
 	must(Receive, errnoOf(err))
 	messages, err := syscall.ParseSocketControlMessage(oob[:oobn])
@@ -119,7 +120,7 @@ func receive() (*Spec, int) {
 		fail(Receive, syscall.EBADMSG)
 	}
 	fds, err := syscall.ParseUnixRights(&messages[0])
-	if err != nil || len(fds) != 2 {
+	if err != nil || len(fds) < 2 {
 		fail(Receive, syscall.EBADMSG)
 	}
 	var st syscall.Stat_t
@@ -136,11 +137,14 @@ func receive() (*Spec, int) {
 		}
 		at += n
 	}
-	spec, err := Decode(buf)
-	if err != nil {
+	spec, err = Decode(buf)
+	if err != nil || (spec.Flags&Static != 0) != (len(fds) == 3) {
 		fail(Receive, syscall.EBADMSG)
 	}
-	return spec, fds[1]
+	if len(fds) == 3 {
+		pair = fds[2]
+	}
+	return spec, fds[1], pair
 }
 
 // listen puts up the filter and gives its listener away. Sending it works

@@ -9,6 +9,7 @@ func numbers() map[string]number {
 		"socket":            {41, 198},
 		"socketpair":        {53, 199},
 		"connect":           {42, 203},
+		"setsockopt":        {54, 208},
 		"sendto":            {44, 206},
 		"sendmsg":           {46, 211},
 		"sendmmsg":          {307, 269},

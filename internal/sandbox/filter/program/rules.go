@@ -56,14 +56,22 @@ const (
 	tiocsti, tioclinux                   = 0x5412, 0x541c
 	cloneNew                             = 0x7e020000 // CLONE_NEW{NS,CGROUP,UTS,IPC,USER,PID,NET}
 	cloneNewTime                         = 0x80       // only unshare takes it; for clone it is part of the signal
+	solTCP, tcpULP                       = 6, 31
 )
 
 // socketRules: without Unix datagram sockets a path can be named by connect
 // alone. MPTCP and SMC would carry TCP past every check of it.
-func (b *builder) socketRules(udp bool) {
+func (b *builder) socketRules(v Variant) {
+	unixSocket, inet := "unix", "tcp"
+	if v.Static {
+		unixSocket = "EACCES"
+	}
+	if !v.TCP {
+		inet = "EACCES"
+	}
 	b.label("socket")
 	b.arg(0)
-	b.equal(afUnix, "unix", next)
+	b.equal(afUnix, unixSocket, next)
 	b.equal(afInet, "inet", next)
 	b.equal(afInet6, "inet", next)
 	b.equal(afNetlink, "netlink", "EAFNOSUPPORT")
@@ -80,8 +88,8 @@ func (b *builder) socketRules(udp bool) {
 	b.label("inet")
 	b.arg(1)
 	b.and(sockTypeMask)
-	b.equal(sockStream, "tcp", next)
-	if udp {
+	b.equal(sockStream, inet, next)
+	if v.UDP {
 		b.equal(sockDgram, "udp", "EPROTONOSUPPORT")
 		b.label("udp")
 		b.arg(2)
@@ -90,10 +98,12 @@ func (b *builder) socketRules(udp bool) {
 	} else {
 		b.equal(sockDgram, "EACCES", "EPROTONOSUPPORT")
 	}
-	b.label("tcp")
-	b.arg(2)
-	b.equal(0, "allow", next)
-	b.equal(protoTCP, "allow", "EPROTONOSUPPORT")
+	if v.TCP {
+		b.label("tcp")
+		b.arg(2)
+		b.equal(0, "allow", next)
+		b.equal(protoTCP, "allow", "EPROTONOSUPPORT")
+	}
 
 	b.label("netlink")
 	b.arg(2)
@@ -101,7 +111,14 @@ func (b *builder) socketRules(udp bool) {
 }
 
 // flagRules: single words that turn a harmless call into another one.
-func (b *builder) flagRules() {
+func (b *builder) flagRules(v Variant) {
+	if v.Static { // makes a TCP socket another one (SMC), of which Landlock knows no ports
+		b.label("setsockopt")
+		b.arg(1)
+		b.equal(solTCP, next, "allow")
+		b.arg(2)
+		b.equal(tcpULP, "EOPNOTSUPP", "allow")
+	}
 	b.label("send3") // sendto and sendmmsg: TCP Fast Open connects without connect
 	b.arg(3)
 	b.anyBit(msgFastOpen, "EOPNOTSUPP", "allow")

@@ -15,6 +15,9 @@ import (
 // fills.
 func agent(t *testing.T, name string) string {
 	t.Helper()
+	if name == "gh" {
+		return builtGh(t)
+	}
 	return keyring.Fetched(t, "..", "node_modules/.bin/"+name)
 }
 

@@ -85,6 +85,7 @@ func logins() map[string]login {
 		"gemini, item":     gemini,
 		"copilot, item":    copilot,
 		"opencode, file":   {"opencode", "opencode", openCode, "", []string{"auth", "list"}, "Anthropic", "0 credentials", ".local/share/opencode/auth.json", nil},
+		"gh, item":         {"gh", "gh", ownGh, fmt.Sprintf(deniedItems, "gh:github.com"), []string{"auth", "token"}, ownKey, "no oauth token found", "", nil},
 	}
 }
 

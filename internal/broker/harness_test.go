@@ -190,15 +190,25 @@ func labels(infos []secret.Info) []string {
 	return out
 }
 
-// records ends the run and returns what was recorded, as "kind operation rule".
-func (g *gate) records() []string {
+// entries ends the run and returns what was recorded.
+func (g *gate) entries() []audit.Record {
 	g.t.Helper()
 	g.ok(g.Close())
-	var out []string
+	var out []audit.Record
 	g.ok(audit.Read(g.path, func(l audit.Line) error {
-		out = append(out, string(l.Record.Kind)+" "+l.Record.Operation+" "+l.Record.Rule)
+		out = append(out, l.Record)
 		return l.Err
 	}))
+	return out
+}
+
+// records is entries, as "kind operation rule".
+func (g *gate) records() []string {
+	g.t.Helper()
+	var out []string
+	for _, r := range g.entries() {
+		out = append(out, string(r.Kind)+" "+r.Operation+" "+r.Rule)
+	}
 	return out
 }
 

@@ -187,7 +187,7 @@ func (b *Broker) Get(ctx context.Context, who policy.Principal, ref secret.Ref) 
 			return secret.Info{}, secret.Value{}, err
 		}
 	}
-	info, v, err := b.fetch(ctx, ref)
+	info, v, err := b.fetch(ctx, who, ref)
 	if err != nil {
 		if !errors.Is(err, secret.ErrNotFound) {
 			b.notes.add(entry(audit.Failed, req, policy.Decision{}))
@@ -230,7 +230,7 @@ func (b *Broker) agreed(ctx context.Context, req *policy.Request) error {
 }
 
 // fetch gets bytes and the attributes that came after them.
-func (b *Broker) fetch(ctx context.Context, ref secret.Ref) (secret.Info, secret.Value, error) {
+func (b *Broker) fetch(ctx context.Context, who policy.Principal, ref secret.Ref) (secret.Info, secret.Value, error) {
 	ref = b.standIn(ref)
 	if ref.Store != overlayName {
 		if ref.Store != b.cfg.Store || b.overlay.hides(ref.ID) {
@@ -242,16 +242,35 @@ func (b *Broker) fetch(ctx context.Context, ref secret.Ref) (secret.Info, secret
 	if err != nil || shadow == "" {
 		return info, v, err
 	}
-	below, v, err := b.store.get(ctx, shadow)
+	v, err = b.original(ctx, who, info.Ref, shadow)
+	return info, v, err
+}
+
+// original gets the bytes of the store's item that the copy stands for. That one must
+// be readable itself, and no more of it is given than may be read there. Where the
+// two are not called the same, a record of the copy alone would name another item.
+func (b *Broker) original(ctx context.Context, who policy.Principal, copied secret.Ref, id string) (secret.Value, error) {
+	below, v, err := b.store.get(ctx, id)
 	if err != nil {
-		return secret.Info{}, secret.Value{}, err
+		return secret.Value{}, err
 	}
-	// The bytes are the store's item's: that one must be readable itself.
-	if b.decide(policy.Request{Operation: policy.Read, Item: below.Ref}).Effect != policy.Allow {
+	req := policy.Request{Who: who, Operation: policy.Read, Item: below.Ref, Label: below.Label}
+	d := b.decide(req)
+	if d.Effect != policy.Allow {
 		v.Wipe()
-		return secret.Info{}, secret.Value{}, secret.ErrNotFound
+		return secret.Value{}, secret.ErrNotFound
 	}
-	return info, v, nil
+	if !secret.EqualAttributes(below.Attributes, copied.Attributes) {
+		if err := b.record(audit.Allowed, req, d); err != nil {
+			v.Wipe()
+			return secret.Value{}, err
+		}
+	}
+	if d.Fields == nil {
+		return v, nil
+	}
+	defer v.Wipe()
+	return secret.Pick(v, d.Fields)
 }
 
 // release judges what was fetched and records it.

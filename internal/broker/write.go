@@ -148,8 +148,8 @@ func (b *Broker) failed(req policy.Request, d policy.Decision, err error) error 
 }
 
 // Update changes a visible item. New attributes must be granted themselves, for
-// create and for update: an item could otherwise be moved out of a grant, or
-// into one.
+// create and for update, and grant nothing more: an item could otherwise be moved
+// out of a grant, or into one.
 func (b *Broker) Update(ctx context.Context, who policy.Principal, ref secret.Ref, c secret.Change) error {
 	_, err := b.change(ctx, who, ref, c)
 	return err
@@ -205,14 +205,22 @@ func (b *Broker) change(ctx context.Context, who policy.Principal, ref secret.Re
 	return now, b.failed(req, d, b.store.update(ctx, old.ID, c))
 }
 
-// mayMove decides on new attributes.
+// mayMove decides on new attributes. Nothing may be granted under them that is
+// not granted now: an item that may not be read could otherwise be moved to where
+// it may.
 func (b *Broker) mayMove(who policy.Principal, old secret.Ref, c secret.Change) error {
 	if c.Attributes == nil {
 		return nil
 	}
-	old.Attributes = c.Attributes
-	for _, op := range []policy.Operation{policy.Create, policy.Update} {
+	next := old
+	next.Attributes = c.Attributes
+	if op, d := b.cfg.Policy.Gains(b.stored(old), b.stored(next)); op != 0 {
 		req := policy.Request{Who: who, Operation: op, Item: old}
+		b.notes.add(entry(audit.Denied, req, d))
+		return b.deny(req, d)
+	}
+	for _, op := range []policy.Operation{policy.Create, policy.Update} {
+		req := policy.Request{Who: who, Operation: op, Item: next}
 		if d := b.decide(req); d.Effect != policy.Allow {
 			b.notes.add(entry(audit.Denied, req, d))
 			return b.deny(req, d)

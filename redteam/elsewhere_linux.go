@@ -3,10 +3,13 @@ package main
 func elsewheres() []elsewhere {
 	return append([]elsewhere{
 		{id: "B46", title: "connect after the supervisor was killed", file: "integration/run_test.go", test: "TestSupervisorKilled"},
+		{id: "A40", title: "any of these where nobody can decide on connects, or inside of another run", file: "internal/sandbox/static_linux_test.go", test: "TestStatic"},
 		{id: "D67", title: "typing into a virtual console (TIOCLINUX)", file: "internal/sandbox/filter/filter_test.go", test: "TestActions"},
 		{id: "D77", title: "live on after a kill -9 of the supervisor", file: "internal/sandbox/lifecycle_linux_test.go", test: "TestKilledSupervisor"},
 		{id: "D78", title: "a fork storm", file: "internal/sandbox/lifecycle_linux_test.go", test: "TestNothingIsLeft"},
 		{id: "D80", title: "connects that hang", file: "internal/sandbox/race_linux_test.go", test: "TestHangingConnectsBlockNobody"},
+		{id: "E101", title: "a path that the profile names in the workspace, made a link by an earlier run", file: "internal/profile/check_test.go", test: "TestCheckLinksOfEarlierRuns"},
+		{id: "E102", title: "another repository in the place of the workspace's", file: "internal/session/later_test.go", test: "TestLaterIsReported"},
 		{id: "G112", title: "questions, repeated and in floods", file: "internal/broker/flood_test.go", test: "TestQuestionsInFloods"},
 		{id: "G113", title: "links that make keyhole write or remove elsewhere", rows: "E98 E99", file: "internal/session/removetree_test.go", test: "TestDismantle"},
 		{id: "H1", title: "match rules read differently by filter and bus", file: "internal/frontend/dbus/match_test.go", test: "FuzzMatchRule"},

@@ -32,6 +32,12 @@ func fileRows() []row {
 		{id: "E89", title: "git hooks and git configuration in the workspace", base: open, hard: stopped,
 			why: "said at the end of the run where it works", tries: []try{
 				{"append .git/hooks/pre-commit x", "ok", "ok", fixed}, {"append .git/config #", "ok", "ok", fixed}}},
+		{id: "E100", title: "git configuration of a submodule and of a work tree, which a git status in the workspace follows", base: open, hard: stopped,
+			why: "said at the end of the run where it works", tries: []try{
+				{"append .git/modules/lib/config #", "ok", "ok", fixed}, {"append .git/modules/lib/hooks/post-checkout x", "ok", "ok", fixed},
+				{"append .git/config.worktree #", "ok", "ok", fixed}, {"append lib/.git #", "ok", "ok", fixed},
+				{"rename lib/.git lib/.git2", "ok", "ok", fixed}, {"append .git/worktrees/w/commondir x", "ok", "ok", fixed},
+				{"rename .git/modules .git/modules2", "ok", "ok", fixed}}},
 		{id: "E90", title: "an editor's tasks in the workspace", base: open, hard: stopped,
 			why: "said at the end of the run where it works", tries: []try{
 				{"append .vscode/tasks.json x", "ok", "ok", fixed}}},

@@ -25,6 +25,8 @@ func networkRows() []row {
 				{"udpsend 127.0.0.1:$udp", "ok", "ok", ""}}},
 		{id: "C56", title: "UDP, connected, to a service of this machine", base: stopped, hard: stopped, tries: []try{
 			{"udpconnect 127.0.0.1:$udp", "ok", shut, ""}}},
+		{id: "C57", title: "a netlink socket of another program's, connected by the supervisor's rights", base: stopped, hard: stopped, who: "root", tries: []try{
+			{"routeto 1 0", "ok", "EPERM", ""}, {"routeto 0 1", "ok", "EPERM", ""}}},
 		{id: "C54", title: "AF_VSOCK and whatever other families there are", base: stopped, hard: stopped, where: "a family besides the usual four", tries: []try{
 			{"families", "!none", "none", ""}}},
 		{id: "C55", title: "AF_PACKET, and netlink to ask about sockets", base: stopped, hard: stopped, tries: []try{

@@ -82,7 +82,7 @@ func newWorld(t *testing.T) *world {
 
 // folders: a home with secrets in it, and a project that is a git repository.
 func (w *world) folders() {
-	for _, d := range []string{"project/.git/hooks", "project/.vscode", "project/forbidden", "outer/ep", "outer/keep", "allowed", "allowedE", "bin2",
+	for _, d := range []string{"project/.git/hooks", "project/.git/modules/lib/hooks", "project/.git/worktrees/w", "project/lib", "project/.vscode", "project/forbidden", "outer/ep", "outer/keep", "allowed", "allowedE", "bin2",
 		".ssh", ".aws", ".config/gh", ".config/autostart", ".local/bin", ".local/share/keyrings", ".npm",
 		"run/gnupg", "run/systemd", "run/tmux", "config/keyhole/profiles"} {
 		w.check(os.MkdirAll(w.path(d), 0o700))
@@ -97,6 +97,10 @@ func (w *world) folders() {
 	}
 	w.check(os.WriteFile(w.path("project/.git/config"), []byte("[core]\n"), 0o600))
 	w.check(os.WriteFile(w.path("project/.git/HEAD"), []byte("ref: refs/heads/main\n"), 0o600))
+	for file, text := range map[string]string{"modules/lib/HEAD": "ref: refs/heads/main\n", "modules/lib/config": "[core]\n\tworktree = ../../../lib\n",
+		"config.worktree": "[core]\n", "worktrees/w/commondir": "../..\n", "../lib/.git": "gitdir: ../.git/modules/lib\n"} {
+		w.check(os.WriteFile(w.path("project/.git", file), []byte(text), 0o600))
+	}
 	for link, to := range map[string]string{"link": "outer/bus", "dirlink": "outer", "secretlink": "outer/secret"} {
 		w.check(os.Symlink(w.path(to), w.path("project", link)))
 	}

@@ -49,6 +49,9 @@ func (p *Profile) Check(dirs Dirs, vars Vars) error {
 			return &ProtectedError{Grant: s, Protected: e.path, inside: true}
 		}
 	}
+	if err := f.checkLinks(p); err != nil {
+		return err
+	}
 	return f.checkFiles(p)
 }
 

@@ -106,6 +106,46 @@ func TestCheckRefuses(t *testing.T) {
 	}
 }
 
+// What an earlier run may write can be a link by now. One that leads out of all
+// that is written is not followed, wherever in the path it is.
+func TestCheckLinksOfEarlierRuns(t *testing.T) {
+	p := newPlace(t)
+	for _, dir := range []string{"src/project/inner", "private/sub", "src/project/real"} {
+		p.mkdir(t, dir)
+	}
+	p.write(t, "private/doc", "x")
+	p.write(t, "src/project/file", "x")
+	vars := p.vars
+	vars.Workspace = filepath.Join(p.home, "src/project")
+	for link, to := range map[string]string{
+		"src/project/out": "private", "src/project/doc": "private/doc", "src/project/in": "src/project/real", "src/project/inner/up": "private",
+		"mine": "src/project", "theirs": "private",
+	} {
+		if err := os.Symlink(filepath.Join(p.home, to), filepath.Join(p.home, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tt := range []struct {
+		path string
+		ok   bool
+	}{
+		{"./real", true}, {"./in", true}, {"./file", true}, {"./missing", true}, {"~/private", true}, {"~/theirs/doc", true}, {"~/mine/real", true},
+		{"./out", false}, {"./doc", false}, {"./out/sub", false}, {"./out/missing", false}, {"./inner/up", false}, {"./inner/up/sub", false},
+		{"~/mine/out", false}, {"~/mine/inner/up/sub", false},
+	} {
+		for _, key := range []string{`"filesystem": {"read": ["` + tt.path + `"]`, `"filesystem": {"write": ["` + tt.path + `"]`,
+			`"network": {"unix_sockets": ["` + tt.path + `"]`} {
+			got, err := profile.Parse("p.jsonc", []byte(`{"extends": "default", `+key+`}}`), p.dirs, vars)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := got.Check(p.dirs, vars); (err == nil) != tt.ok {
+				t.Errorf("%s: %v", key, err)
+			}
+		}
+	}
+}
+
 // The workspace is where somebody stands, not a name somebody chose.
 func TestCheckWorkspace(t *testing.T) {
 	p := newPlace(t)

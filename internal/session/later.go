@@ -20,14 +20,16 @@ import (
 // can only hold the best known ones.
 func laterFiles() []string {
 	return strings.Fields(`
-		.git/hooks/* .git/config .git/commondir .git/info/attributes .gitattributes .gitmodules .husky/* .pre-commit-config.yaml
+		.git .git/hooks/* .git/config .git/config.worktree .git/commondir .git/info/attributes .git/rebase-merge/git-rebase-todo
+		.gitattributes .gitmodules .husky/* .pre-commit-config.yaml lefthook.yml .lefthook.yml
 		.vscode/tasks.json .vscode/settings.json .vscode/launch.json .idea/workspace.xml .idea/runConfigurations/*
+		.zed/settings.json .zed/tasks.json .nvim.lua .exrc .dir-locals.el .gdbinit .lldbinit .Rprofile
 		.devcontainer/devcontainer.json .devcontainer.json
 		.envrc .env .mise.toml mise.toml .tool-versions .nvmrc
-		.mcp.json .claude/settings.json .claude/settings.local.json .claude/hooks/* .codex/config.toml
+		.mcp.json .claude/settings.json .claude/settings.local.json .claude/hooks/* .claude/commands/* .claude/agents/* .codex/config.toml
 		.gemini/settings.json .cursor/mcp.json .cursor/hooks.json .opencode.json opencode.json opencode.jsonc
 		package.json .npmrc .yarnrc.yml .yarnrc.cjs bunfig.toml
-		Makefile makefile GNUmakefile justfile Justfile Taskfile.yml Rakefile CMakeLists.txt build.sh
+		Makefile makefile GNUmakefile .bazelrc justfile Justfile Taskfile.yml Rakefile CMakeLists.txt build.sh
 		conftest.py setup.py pyproject.toml tox.ini noxfile.py sitecustomize.py
 		build.rs .cargo/config.toml .cargo/config build.gradle build.gradle.kts gradlew pom.xml mvnw
 		Dockerfile docker-compose.yml compose.yaml Vagrantfile
@@ -39,7 +41,7 @@ func laterFiles() []string {
 // names them or a folder they are in among what may be written.
 func fixedFiles() []string {
 	return strings.Fields(`
-		.git/hooks .git/config .vscode .idea .envrc
+		.git/hooks .git/config .git/config.worktree .vscode .idea .envrc
 		.mcp.json .claude/settings.json .claude/settings.local.json .claude/hooks .codex/config.toml
 		.gemini/settings.json .cursor/mcp.json .cursor/hooks.json .opencode.json opencode.json opencode.jsonc`)
 }
@@ -47,7 +49,7 @@ func fixedFiles() []string {
 // fixed lists them for a workspace, without what the grants open.
 func fixed(workspace string, write []profile.Path) []string {
 	var out []string
-	for _, name := range fixedFiles() {
+	for _, name := range append(fixedFiles(), gitFixed(workspace)...) {
 		path := filepath.Join(workspace, name)
 		opened := slices.ContainsFunc(write, func(g profile.Path) bool {
 			inside := strings.HasPrefix(g.Path, workspace+"/")
@@ -90,7 +92,7 @@ func lookAtLater(workspace, home, program string, writable []profile.Path) later
 
 func (l *later) versions() map[string]version {
 	found := map[string]version{}
-	names := laterFiles()
+	names := append(laterFiles(), gitLater(l.workspace)...)
 	if name, err := filepath.Rel(l.workspace, l.program); err == nil && filepath.IsLocal(name) {
 		names = append(names, name)
 	}

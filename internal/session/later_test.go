@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -45,6 +46,28 @@ func TestLaterIsReported(t *testing.T) {
 		{"changed", func(t *testing.T, ws string) { put(t, ws+"/Makefile", "all: evil") }, ": Makefile"},
 		{"a new hook", func(t *testing.T, ws string) { put(t, ws+"/.git/hooks/post-commit", "x") }, ": .git/hooks/post-commit"},
 		{"a hook changed in place", func(t *testing.T, ws string) { put(t, ws+"/.git/hooks/pre-commit", "evil") }, ": .git/hooks/pre-commit"},
+		{"git's settings for one work tree", func(t *testing.T, ws string) { put(t, ws+"/.git/config.worktree", "x") }, ": .git/config.worktree"},
+		{"a submodule's settings", func(t *testing.T, ws string) { put(t, ws+"/.git/modules/libs/one/config", "evil") }, ": .git/modules/libs/one/config"},
+		{"a submodule's hook", func(t *testing.T, ws string) { put(t, ws+"/.git/modules/libs/one/hooks/post-checkout", "evil") },
+			": .git/modules/libs/one/hooks/post-checkout"},
+		{"a submodule within one", func(t *testing.T, ws string) {
+			put(t, ws+"/.git/modules/libs/one/modules/two/HEAD", "x")
+			put(t, ws+"/.git/modules/libs/one/modules/two/config", "x")
+		}, ": .git/modules/libs/one/modules/two/config"},
+		{"a submodule that leads elsewhere", func(t *testing.T, ws string) { put(t, ws+"/libs/one/.git", "gitdir: evil") }, ": libs/one/.git"},
+		{"another work tree's settings", func(t *testing.T, ws string) { put(t, ws+"/.git/worktrees/w/config.worktree", "x") },
+			": .git/worktrees/w/config.worktree"},
+		{"a repository that leads elsewhere", func(t *testing.T, ws string) {
+			if err := os.Rename(ws+"/.git", ws+"/x"); err != nil {
+				t.Fatal(err)
+			}
+			put(t, ws+"/.git", "gitdir: x")
+		}, ": .git"},
+		{"a repository that is a link", func(t *testing.T, ws string) {
+			if err := errors.Join(os.Rename(ws+"/.git", ws+"/x"), os.Symlink("x", ws+"/.git")); err != nil {
+				t.Fatal(err)
+			}
+		}, ": .git"},
 		{"as long as before, and its time set back", func(t *testing.T, ws string) {
 			fi, err := os.Stat(ws + "/package.json")
 			if err != nil {
@@ -93,6 +116,10 @@ func TestLaterIsReported(t *testing.T) {
 			put(t, ws+"/package.json", "{}")
 			put(t, ws+"/bin/keyhole", "good")
 			put(t, ws+"/.git/hooks/pre-commit", "good")
+			put(t, ws+"/.git/modules/libs/one/HEAD", "x")
+			put(t, ws+"/.git/modules/libs/one/config", "x")
+			put(t, ws+"/.git/worktrees/w/HEAD", "x")
+			put(t, ws+"/libs/one/.git", "gitdir: ../../.git/modules/libs/one")
 			before := lookAtLater(ws, ws+"/home", ws+"/bin/keyhole", nil)
 			// File systems count time in ticks: the change has to fall into another.
 			tick := ws + "/tick"
@@ -106,6 +133,38 @@ func TestLaterIsReported(t *testing.T) {
 				t.Errorf("%q, want %q", got, c.says)
 			}
 		})
+	}
+}
+
+// What is held in the hardening layer, of what there is.
+func TestFixedParts(t *testing.T) {
+	ws := t.TempDir()
+	for _, name := range []string{".git/modules/lib/HEAD", ".git/modules/lib/modules/in/HEAD", ".git/worktrees/w/commondir", "lib/.git", "lib/in/.git"} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(ws, name)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(ws, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := strings.Join(fixed(ws, []profile.Path{{Path: filepath.Join(ws, ".git/modules/lib/hooks")}}), " ") + " "
+	for _, name := range []string{".git/config.worktree", ".git/modules/lib/config", ".git/modules/lib/modules/in/hooks",
+		".git/worktrees/w/commondir", "lib/.git", "lib/in/.git"} {
+		if !strings.Contains(got, ws+"/"+name+" ") {
+			t.Errorf("%s is not held: %s", name, got)
+		}
+	}
+	for _, name := range []string{".git", ".git/modules/lib/hooks"} {
+		if strings.Contains(got, ws+"/"+name+" ") {
+			t.Errorf("%s is held", name)
+		}
+	}
+	tree := t.TempDir()
+	if err := os.WriteFile(filepath.Join(tree, ".git"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := fixed(tree, nil); !slices.Contains(got, filepath.Join(tree, ".git")) {
+		t.Errorf("a work tree's .git is not held: %s", got)
 	}
 }
 

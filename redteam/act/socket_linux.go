@@ -139,7 +139,19 @@ func socketActs() map[string]act {
 		"packet": mk(unix.AF_PACKET, unix.SOCK_DGRAM, 0),
 		"udp":    mk(unix.AF_INET, unix.SOCK_DGRAM, 0),
 		"route":  mk(unix.AF_NETLINK, unix.SOCK_RAW, 0),
-		"diag":   mk(unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_SOCK_DIAG),
+		"routeto": func(a []string) (string, error) { // a netlink socket, connected to port and groups
+			fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
+			if err != nil {
+				return "", err
+			}
+			var to unix.SockaddrNetlink
+			if _, err = fmt.Sscan(a[0]+" "+a[1], &to.Pid, &to.Groups); err == nil {
+				to.Family = unix.AF_NETLINK
+				err = unix.Connect(fd, &to)
+			}
+			return "", errors.Join(err, unix.Close(fd))
+		},
+		"diag": mk(unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_SOCK_DIAG),
 		"ownunix": func(a []string) (string, error) {
 			l, err := net.Listen("unix", a[0])
 			if err != nil {

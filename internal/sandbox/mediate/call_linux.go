@@ -1,6 +1,7 @@
 package mediate
 
 import (
+	"bytes"
 	"encoding/binary"
 	"strconv"
 	"syscall"
@@ -75,11 +76,22 @@ func (m *Mediator) decide(c *call) (syscall.Errno, bool) {
 	case unix.AF_INET, unix.AF_INET6:
 		return m.inet(c), true
 	case unix.AF_NETLINK:
-		// The filter lets only route sockets be made.
-		return m.perform(c, c.address), true
+		return m.netlink(c), true
 	default:
 		return m.refuse(c.n, "socket family "+strconv.Itoa(c.sock.domain), unix.EACCES), true
 	}
+}
+
+// netlink lets a route socket, the only one that can be made, be connected to the
+// kernel. To another program's, or to a group, only those may connect it who have
+// rights that the supervisor may have and the command has not.
+func (m *Mediator) netlink(c *call) syscall.Errno {
+	kernel := c.family() == unix.AF_NETLINK && len(c.address) >= unix.SizeofSockaddrNetlink &&
+		bytes.Count(c.address[4:unix.SizeofSockaddrNetlink], []byte{0}) == 8
+	if !kernel && c.family() != unix.AF_UNSPEC {
+		return m.refuse(c.n, "netlink socket of another program", unix.EPERM)
+	}
+	return m.perform(c, c.address)
 }
 
 // perform connects the duplicate to an address that is ours alone.

@@ -43,7 +43,26 @@ func (r *run) check() error {
 	if err := cfg.Profile.Check(cfg.Dirs, cfg.Vars); err != nil {
 		return err
 	}
+	if err := r.checkApprover(); err != nil {
+		return err
+	}
 	return makeMissing(cfg.Profile.Filesystem)
+}
+
+// checkApprover refuses a program that answers questions and that the command could
+// have answer as it likes.
+func (r *run) checkApprover() error {
+	program, err := filepath.EvalSymlinks(r.cfg.Ask.Command)
+	if err != nil {
+		return nil // none, or one that will not answer either
+	}
+	for _, path := range []string{r.cfg.Ask.Command, program} {
+		if in, ok := r.writable(path); ok && r.cfg.Ask.Command != "" {
+			return &Hinted{fmt.Errorf("the command may write %s, which holds the program %s that would answer for you", in, path),
+				"keep the program for --approve-command where the command cannot change it"}
+		}
+	}
+	return nil
 }
 
 // makeMissing makes the files and folders that a program keeps where it may not

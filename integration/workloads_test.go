@@ -88,6 +88,8 @@ def square(x): return x * x
 if __name__ == '__main__':
     with multiprocessing.get_context('fork').Pool(2) as pool:
         squares = pool.map(square, [1, 2, 3])
+    with multiprocessing.Manager() as manager: # a socket in the folder for temporary files
+        squares = list(manager.list(squares))
     sqlite3.connect('db').execute('create table t (x)')
     with tempfile.TemporaryDirectory() as d:
         open(os.path.join(d, 'f'), 'w').close()

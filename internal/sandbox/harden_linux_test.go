@@ -238,6 +238,8 @@ func TestHardenedHasItsOwn(t *testing.T) {
 		{"content " + outside[1], "text", "ENOENT"},
 		{"sh echo $TMPDIR", "*", "/tmp"},
 		{"create /tmp/" + name, "*", "ok"},
+		{"ownunix /tmp/" + name + ".s", "*", "ok"},
+		{"ownunix /dev/shm/" + name + ".s", "*", "ok"},
 		{"create /dev/shm/" + name, "*", "ok"},
 		{"access " + tty.Name(), "ok", "ENOENT"},
 		{"sh script -qec tty /dev/null </dev/null | tr -d '\\r'", "*", "/dev/pts/0"},

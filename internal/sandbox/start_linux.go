@@ -363,6 +363,9 @@ func (r *run) order(c child, s *Spec, p *plan, f forced) (*stage.Spec, error) {
 		// of all is never granted: that would cover keyhole's own folders.
 		spec.Closed = "/"
 		spec.Walls, spec.Dir, temp = w.Walls, w.dir, w.temp
+		if temp != s.Temp { // the mediator sees it by its name inside
+			p.policy.Writable = append(p.policy.Writable, temp)
+		}
 	}
 	spec.Env = withTemp(spec.Env, temp)
 	if s.Observe {

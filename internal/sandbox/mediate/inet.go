@@ -1,6 +1,9 @@
 package mediate
 
-import "net/netip"
+import (
+	"net/netip"
+	"slices"
+)
 
 // reach is how far away an address is. The zero reach is never connected to.
 type reach uint8
@@ -15,8 +18,12 @@ const (
 // carries an IPv4 one is judged by that.
 func reachOf(a netip.Addr) reach {
 	a = a.Unmap().WithZone("")
-	if v4, ok := embedded(a); ok && reachOf(v4) != outward {
-		return reachOf(v4)
+	near := outward
+	for _, v4 := range embedded(a) {
+		near = min(near, reachOf(v4))
+	}
+	if near != outward {
+		return near
 	}
 	switch {
 	case !a.IsValid(), a.IsLinkLocalUnicast(), a.IsLinkLocalMulticast(), a.IsInterfaceLocalMulticast():
@@ -32,23 +39,26 @@ func reachOf(a netip.Addr) reach {
 	}
 }
 
-// embedded is the IPv4 address inside an IPv4-compatible, NAT64 (RFC 6052,
-// RFC 8215) or 6to4 (RFC 3056) address.
-func embedded(a netip.Addr) (netip.Addr, bool) {
+// embedded are the IPv4 addresses that may be inside an IPv4-compatible, NAT64
+// (RFC 6052, RFC 8215) or 6to4 (RFC 3056) address. Where a network has chosen the
+// prefix of its translator, there are several places.
+func embedded(a netip.Addr) []netip.Addr {
 	if !a.Is6() {
-		return netip.Addr{}, false
+		return nil
 	}
 	b := a.As16()
-	low := netip.AddrFrom4([4]byte(b[12:]))
+	at := func(i, j, k, l int) netip.Addr { return netip.AddrFrom4([4]byte{b[i], b[j], b[k], b[l]}) }
+	low := at(12, 13, 14, 15)
 	switch {
-	case prefix("64:ff9b::/96", a), prefix("64:ff9b:1::/48", a):
-		return low, true
+	case prefix("64:ff9b::/96", a), prefix("::/96", a) && !a.IsUnspecified() && !a.IsLoopback():
+		return []netip.Addr{low}
+	case prefix("64:ff9b:1::/48", a):
+		all := []netip.Addr{low, at(6, 7, 9, 10), at(7, 9, 10, 11), at(9, 10, 11, 12)}
+		return slices.DeleteFunc(all, func(a netip.Addr) bool { return a.As4()[0] == 0 }) // reaches nothing
 	case prefix("2002::/16", a):
-		return netip.AddrFrom4([4]byte(b[2:6])), true
-	case prefix("::/96", a) && !a.IsUnspecified() && !a.IsLoopback():
-		return low, true
+		return []netip.Addr{at(2, 3, 4, 5)}
 	}
-	return netip.Addr{}, false
+	return nil
 }
 
 func prefix(p string, a netip.Addr) bool { return netip.MustParsePrefix(p).Contains(a) }

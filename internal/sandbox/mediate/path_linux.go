@@ -169,20 +169,28 @@ func (p *Policy) judge(name string) verdict {
 	if beneath(p.Endpoints, name) {
 		return granted
 	}
-	for _, f := range p.Protected {
-		if name == f || beneath(f, name) {
-			return refused
-		}
-	}
-	if slices.Contains(p.Sockets, name) {
+	// What may be written below a protected folder is the run's own.
+	shut, own := longest(p.Protected, name), longest(p.Writable, name)
+	switch {
+	case shut != "" && (own == name || len(own) <= len(shut)):
+		return refused
+	case shut == "" && slices.Contains(p.Sockets, name):
 		return granted
-	}
-	for _, f := range p.Writable {
-		if beneath(f, name) {
-			return ifOwn
-		}
+	case own != "" && own != name:
+		return ifOwn
 	}
 	return refused
+}
+
+// longest is the innermost of the folders that a path is or lies in, or "".
+func longest(folders []string, name string) string {
+	found := ""
+	for _, f := range folders {
+		if (name == f || beneath(f, name)) && len(f) > len(found) {
+			found = f
+		}
+	}
+	return found
 }
 
 // beneath reports whether name lies below folder.

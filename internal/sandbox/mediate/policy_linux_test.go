@@ -9,16 +9,17 @@ import (
 func TestPolicy(t *testing.T) {
 	p := Policy{
 		Endpoints: "/run/k/ep", Sockets: []string{"/run/docker.sock", "/run/k/control"},
-		Writable: []string{"/ws", "/home/u"}, Protected: []string{"/run/k", "/home/u/.config/keyhole"},
+		Writable: []string{"/ws", "/home/u", "/run/k/own", "/run/k/own/shut/in"}, Protected: []string{"/run/k", "/home/u/.config/keyhole", "/run/k/own/shut"},
 	}
 	for name, want := range map[string]verdict{
 		"/run/k/ep/s": granted, "/run/k/ep/sub/s": granted, "/run/docker.sock": granted, "/ws/s": ifOwn, "/ws/a/b": ifOwn,
-		"/home/u/.cache/s": ifOwn,
+		"/home/u/.cache/s": ifOwn, "/run/k/own/s": ifOwn, "/run/k/own/a/s": ifOwn, "/run/k/own/shut/in/s": ifOwn,
 
 		"/run/k/ep": refused, "/run/k/ep2/s": refused, "/run/k/control": refused, "/run/docker.sock2": refused,
 		"/run/docker.sock/x": refused, "/ws": refused, "/wsx/s": refused, "/home/u/.config/keyhole/s": refused,
 		"/home/u/.config/keyhole": refused, "": refused, "/": refused, "ws/s": refused, "(unreachable)/ws/s": refused,
-		"/run/user/1/bus": refused,
+		"/run/user/1/bus": refused, "/run/k/own": refused, "/run/k/own2": refused, "/run/k/own/shut": refused, "/run/k/own/shut/s": refused,
+		"/run/k/own/shut/in": refused,
 	} {
 		if got := p.judge(name); got != want {
 			t.Errorf("%q: %v", name, got)

@@ -49,7 +49,10 @@ func newWorld(t *testing.T) *world {
 	serve(t, "unix", p("outer", "redirected"), "B")
 	dgram(t, p("outer", "dgram"))
 	w.closed, w.listed = serve(t, "tcp", "127.0.0.1:0", "B"), serve(t, "tcp", "127.0.0.1:0", "A")
-	w.Spec.Sockets = []string{p("allowed", "s")}
+	w.Spec.Sockets = []string{p("allowed", "s"), p("allowed", "second")}
+	if err := os.Link(p("outer", "bus"), p("allowed", "second")); err != nil {
+		t.Fatal(err)
+	}
 	w.Spec.Redirect = map[string]string{p("outer", "redirected"): p("ep", "s"), p("outer", "missing"): p("ep", "s"),
 		p("nowhere", "bus"): p("ep", "s")}
 	w.Spec.Network.Loopback = []int{port(t, w.listed)}
@@ -218,6 +221,12 @@ func socketAttempts() []attempt {
 		{"long OUT/bus", "B", "EACCES"},
 		{"long DIR/allowed/s", "A", "A"},
 		{"seqpacket OUT/packet", "B", "EACCES"},
+		{"unixlen 2 DIR/allowed/s", "EINVAL", "EINVAL"},
+		{"unixlen 111 DIR/allowed/s", "EINVAL", "EINVAL"},
+		{"unixlen 129 DIR/allowed/s", "EINVAL", "EINVAL"},
+		{"unixlen 4096 DIR/allowed/s", "EINVAL", "EINVAL"},
+		// Another name of a socket, which is granted.
+		{"unix DIR/allowed/second", "B", "EACCES"},
 		// Somebody else's in a folder that is granted.
 		{"unix foreign", "B", "EACCES"},
 		{"nonblockdial DIR/ws/foreign", "B", "EACCES"},

@@ -245,6 +245,7 @@ func TestHardenedHasItsOwn(t *testing.T) {
 		{"sh script -qec tty /dev/null </dev/null | tr -d '\\r'", "*", "/dev/pts/0"},
 		{"access /proc/" + fmt.Sprint(os.Getpid()), "ok", "ENOENT"},
 		{"sh head -c 13 /proc/1/cmdline", "*", "keyhole-stage"},
+		{"sh grep -cE '^Cap(Prm|Eff|Amb):.0000000000000000$' /proc/1/status", "*", "3"},
 		// The first process of the namespace is as shut as any other of ours.
 		{"environ 1", "*", "EACCES"}, {"mem 1", "*", "EACCES"}, {"fds 1", "*", "EACCES"}, {"root 1", "*", "EACCES"},
 		{"ptrace 1", "*", "EPERM"}, {"vmread 1", "*", "EPERM"},

@@ -69,6 +69,13 @@ func TestExitCodes(t *testing.T) {
 			}
 		}, 126, "permission denied"},
 		{"a grant covers what is protected", func(s *scene) { s.Spec.Protected = []string{s.Spec.Dir + "/sub/x"} }, 125, "covers"},
+		{"a grant of a protected file by another name", func(s *scene) {
+			secret, name := filepath.Join(s.Spec.Dir, "../outer/secret"), filepath.Join(s.Spec.Dir, "../allowed/name")
+			if os.WriteFile(secret, nil, 0o600) == nil && os.Link(secret, name) == nil {
+				s.Spec.Protected = []string{secret}
+				s.Spec.Grants = append(s.Spec.Grants, sandbox.Grant{Path: name, Access: sandbox.Read})
+			}
+		}, 125, "covers"},
 		{"a grant covers the endpoints", func(s *scene) {
 			s.Spec.Grants = append(s.Spec.Grants, sandbox.Grant{Path: filepath.Dir(s.Spec.EndpointDir), Access: sandbox.Read})
 		}, 125, "covers"},

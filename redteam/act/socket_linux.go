@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"runtime"
+	"strconv"
 	"strings"
 	"unsafe"
 
@@ -66,6 +67,17 @@ func socketActs() map[string]act {
 		"seqpacket": func(a []string) (string, error) { return unixConnect(unix.SOCK_SEQPACKET, a[0]) },
 		"long": func(a []string) (string, error) { // 108 bytes, no NUL
 			return unixConnect(unix.SOCK_STREAM, strings.Repeat("/", 108-len(a[0]))+a[0])
+		},
+		"unixlen": func(a []string) (string, error) { // an address of so many bytes
+			n, err := strconv.Atoi(a[0])
+			if err != nil {
+				return "", err
+			}
+			fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+			if err != nil {
+				return "", err
+			}
+			return "", errors.Join(rawConnect(fd, append(rawUnix(a[1]), make([]byte, 4096)...)[:n]), unix.Close(fd))
 		},
 		"rawunix":     mk(unix.AF_UNIX, unix.SOCK_RAW, 0),
 		"dgramsocket": mk(unix.AF_UNIX, unix.SOCK_DGRAM, 0),

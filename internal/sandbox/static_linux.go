@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -86,7 +88,9 @@ func (r *run) makeStatic(s *Spec, p *plan, abi int) (*Spec, error) {
 		return nil, fmt.Errorf("making the command's way to keyhole: %w", err)
 	}
 	r.pair = pair
-	static.Env = append(s.Env[:len(s.Env):len(s.Env)], s.Pair.Var+"="+s.Pair.Prefix+strconv.Itoa(launch.PairFD))
+	// One that was there before would be the one that some programs see.
+	static.Env = slices.DeleteFunc(slices.Clone(s.Env), func(v string) bool { return strings.HasPrefix(v, s.Pair.Var+"=") })
+	static.Env = append(static.Env, s.Pair.Var+"="+s.Pair.Prefix+strconv.Itoa(launch.PairFD))
 	return &static, nil
 }
 

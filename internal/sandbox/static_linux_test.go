@@ -12,6 +12,7 @@ import (
 
 	"keyhole/internal/sandbox"
 	"keyhole/internal/sandbox/landlock"
+	"keyhole/internal/wire"
 )
 
 // staticAttempts: where connects cannot be decided on there is nothing to decide.
@@ -64,6 +65,7 @@ func TestStatic(t *testing.T) {
 			t.Run(fmt.Sprint(name, outbound), func(t *testing.T) {
 				w := newWorld(t)
 				w.Pair, w.Spec.Network.Outbound = true, outbound
+				w.Spec.Env = append(w.Spec.Env, wire.SocketVar+"="+w.Spec.Probe)
 				change(w)
 				w.check(t, staticInet(t, w, outbound))
 			})

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -158,6 +159,14 @@ func TestFixedParts(t *testing.T) {
 		if strings.Contains(got, ws+"/"+name+" ") {
 			t.Errorf("%s is held", name)
 		}
+	}
+	for i := range maxModuleLooks + 100 { // none is one, and there is an end to it
+		if err := os.MkdirAll(filepath.Join(ws, ".git/modules", strconv.Itoa(i%200), strconv.Itoa(i)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if modules, _ := gitParts(ws); len(modules) > 2 {
+		t.Errorf("%d submodules", len(modules))
 	}
 	tree := t.TempDir()
 	if err := os.WriteFile(filepath.Join(tree, ".git"), nil, 0o600); err != nil {

@@ -12,15 +12,20 @@ import (
 
 const (
 	gitModules     = ".git/modules"
-	maxModules     = 64 // submodules and work trees that are looked at
-	maxModuleDepth = 4  // a submodule is called by its path
+	maxModules     = 64   // submodules and work trees that are looked at
+	maxModuleDepth = 4    // a submodule is called by its path
+	maxModuleLooks = 1024 // folders in which they are looked for: a command can make any number
 )
 
 // gitParts are the folders in a workspace's .git that have a configuration of their
 // own, as names in the workspace.
 func gitParts(workspace string) (modules, trees []string) {
+	looks := 0
 	var walk func(name string, depth int)
 	walk = func(name string, depth int) {
+		if looks++; looks > maxModuleLooks {
+			return
+		}
 		if _, err := os.Lstat(filepath.Join(workspace, name, "HEAD")); err == nil {
 			modules = append(modules, name)
 			name += "/modules" // those within it

@@ -26,12 +26,13 @@ var (
 	binaries programs
 	update   = flag.Bool("update", false, "write the document")
 	nightly  = flag.Bool("nightly", false, "run each race ten times as often")
+	// For one act; only something that hangs, or an emulator, needs as long.
+	answerLimit = flag.Duration("wait", 2*time.Minute, "how long an act may take")
 )
 
 const (
-	answerLimit = 2 * time.Minute // for one act; only something that hangs needs it
-	pollEvery   = 2 * time.Millisecond
-	pollLimit   = 20 * time.Second
+	pollEvery = 2 * time.Millisecond
+	pollLimit = 20 * time.Second
 )
 
 func TestMain(m *testing.M) {
@@ -298,7 +299,7 @@ func (p *player) ask(line string) string {
 			p.t.Fatalf("%s: the program ended\n%s", line, &p.stderr)
 		}
 		return s
-	case <-time.After(answerLimit):
+	case <-time.After(*answerLimit):
 		p.t.Fatalf("%s: no answer\n%s", line, &p.stderr)
 	}
 	return ""

@@ -138,7 +138,7 @@ func diagnose(s session.Survey) []finding {
 	for _, lack := range s.Sandbox.Lacks {
 		all = append(all, finding{Grade: limits, About: "kernel", Found: lack,
 			Means: "the sandbox works without it; docs/threat-model.md says what that leaves open",
-			Fix:   "sudo apt-get install --only-upgrade linux-image-amd64 && sudo reboot"})
+			Fix:   upgradeKernel})
 	}
 	return append(all, storeFinding(s), sealedFinding(s), auditFinding(s), runFolderFinding(s), memoryFinding(s))
 }

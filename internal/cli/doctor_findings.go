@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 
@@ -11,7 +12,8 @@ import (
 	"keyhole/internal/session"
 )
 
-const upgradeKernel = "sudo apt-get install linux-image-amd64 && sudo reboot"
+// Debian's packages have Go's names of the architectures.
+const upgradeKernel = "sudo apt-get install linux-image-" + runtime.GOARCH + " && sudo reboot"
 
 func landlockFinding(s session.Survey) finding {
 	f := finding{About: "landlock"}

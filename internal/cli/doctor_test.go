@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -37,7 +38,7 @@ func TestDiagnose(t *testing.T) {
 		{"yama asks for an ancestor", func(s *session.Survey) { s.Sandbox.Yama = 1 }, "", fine, "", ""},
 		{"no landlock", func(s *session.Survey) { s.Sandbox.LandlockABI, s.Sandbox.LandlockWhy = 0, "not switched on" }, "landlock", stops, "not switched on", "lsm=landlock"},
 		{"landlock without renames", func(s *session.Survey) { s.Sandbox.LandlockABI = 1 }, "landlock", stops, "ABI 1", "linux-image"},
-		{"landlock without scopes", func(s *session.Survey) { s.Sandbox.LandlockABI = 3 }, "landlock", limits, "ABI 3", "linux-image"},
+		{"landlock without scopes", func(s *session.Survey) { s.Sandbox.LandlockABI = 3 }, "landlock", limits, "ABI 3", "linux-image-" + runtime.GOARCH + " "},
 		{"no listener", func(s *session.Survey) { s.Sandbox.Listener, s.Sandbox.ListenerWhy = false, "odd kernel" }, "seccomp", stops, "odd kernel", "linux-image"},
 		{"inside another keyhole", func(s *session.Survey) {
 			s.Sandbox.Listener, s.Sandbox.Nested, s.Sandbox.Static, s.Sandbox.Layer.Static = false, true, "inside a keyhole", "inside a keyhole"

@@ -205,6 +205,7 @@ func TestHardenedHome(t *testing.T) {
 
 // A run has temporary files, shared memory, terminals and processes of its own.
 func TestHardenedHasItsOwn(t *testing.T) {
+	need(t, "script")
 	s, dir := hard(t)
 	s.Spec.Grants = append(s.Spec.Grants, sandbox.Grant{Path: "/dev/shm", Access: sandbox.Write})
 	var outside []string

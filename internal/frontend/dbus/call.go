@@ -59,10 +59,11 @@ func (k *call) done() {
 	}
 }
 
-// room waits for its turn before a reply grows large: clients that ask for all
-// they may have and then do not read would make us hold it for each of them.
-func (k *call) room(ctx context.Context) error {
-	if k.large || len(k.out.b) < bulkReply {
+// room waits for its turn before a reply grows large by so many bytes: clients
+// that ask for all they may have and then do not read would make us hold it for
+// each of them.
+func (k *call) room(ctx context.Context, more int) error {
+	if k.large || len(k.out.b)+more < bulkReply {
 		return nil
 	}
 	select {

@@ -37,6 +37,7 @@ type conn struct {
 	chained  bool
 	rbuf     []byte
 	hurried  bool // reading has a deadline
+	large    bool // holds a token of the server's calls
 	sessions map[string]*session
 	made     uint64 // sessions and prompts so far, to number them
 
@@ -87,6 +88,7 @@ func (s *Server) serve(ctx context.Context, nc *net.UnixConn) {
 		cancel()
 		stop()
 		c.cut()
+		c.small()
 		c.end()
 	}()
 	if err := c.identify(); err != nil {
@@ -137,6 +139,10 @@ func (c *conn) end() {
 	c.mu.Lock()
 	c.closed = true
 	c.queue = nil
+	for _, r := range c.rules {
+		c.srv.rules.Add(-r.cost)
+	}
+	c.rules = nil
 	c.mu.Unlock()
 	c.wg.Wait()
 }
@@ -163,6 +169,7 @@ func (c *conn) run() error {
 		}
 		err = c.handle(m)
 		clear(buf)
+		c.small()
 		if err != nil {
 			return err
 		}
@@ -186,6 +193,9 @@ func (c *conn) read() (m *message, buf []byte, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := c.enlarge(size); err != nil {
+		return nil, nil, err
+	}
 	if err := c.hurry(size - fixedHeader); err != nil {
 		return nil, nil, err
 	}
@@ -203,6 +213,28 @@ func (c *conn) read() (m *message, buf []byte, err error) {
 		clear(buf)
 	}
 	return m, buf, err
+}
+
+// enlarge waits for its turn before a large message is read: many that are sent
+// slowly would all be held meanwhile. small gives the turn back.
+func (c *conn) enlarge(size int) error {
+	if size < bulkReply {
+		return nil
+	}
+	select {
+	case c.srv.calls <- struct{}{}:
+		c.large = true
+		return nil
+	case <-c.ctx.Done():
+		return c.ctx.Err()
+	}
+}
+
+func (c *conn) small() {
+	if c.large {
+		c.large = false
+		<-c.srv.calls
+	}
 }
 
 // hurry sets a deadline if n more bytes are not there yet.

@@ -39,7 +39,9 @@ type Server struct {
 	names   *nameTable
 	bucket  *socket.Bucket
 	bulk    chan struct{} // one token for each large reply
+	calls   chan struct{} // one token for each large call
 	prompts atomic.Int64  // that are not finished
+	rules   atomic.Int64  // bytes that match rules take
 
 	mu    sync.Mutex // guards conns and last
 	conns map[*conn]struct{}
@@ -68,6 +70,7 @@ func New(cfg Config) (*Server, error) {
 		names:   newNameTable(),
 		bucket:  socket.NewBucket(requestsPerSecond, requestBurst),
 		bulk:    make(chan struct{}, bulkAtOnce),
+		calls:   make(chan struct{}, bulkCalls),
 		conns:   make(map[*conn]struct{}),
 		last:    1, // :1.1 is the service itself
 	}, nil

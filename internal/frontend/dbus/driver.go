@@ -67,7 +67,10 @@ func (k *call) addMatch(context.Context) error {
 	}
 	k.c.mu.Lock()
 	defer k.c.mu.Unlock()
-	if len(k.c.rules) >= maxRules {
+	if len(k.c.rules) >= maxRules || k.srv.rules.Add(r.cost) > allRules {
+		if len(k.c.rules) < maxRules {
+			k.srv.rules.Add(-r.cost)
+		}
 		return &fault{nameLimitsExceeded, "Too many match rules"}
 	}
 	k.c.rules = append(k.c.rules, r)
@@ -84,6 +87,7 @@ func (k *call) removeMatch(context.Context) error {
 	for i, have := range k.c.rules {
 		if have.canon == r.canon {
 			k.c.rules = append(k.c.rules[:i], k.c.rules[i+1:]...)
+			k.srv.rules.Add(-have.cost)
 			return nil
 		}
 	}

@@ -3,11 +3,13 @@ package dbus
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"keyhole/internal/provider/providertest"
+	"keyhole/internal/secret"
 	"keyhole/internal/socket"
 )
 
@@ -147,4 +149,110 @@ func TestPromptsOfAllConnections(t *testing.T) {
 	}
 	eventually(t, "places for prompts", func() bool { return e.srv.prompts.Load() == allPrompts-maxPrompts })
 	c.ok(again())
+}
+
+// TestRulesOfAllConnections has many clients keep the longest match rules there
+// can be: what they take together is bounded, and comes back.
+func TestRulesOfAllConnections(t *testing.T) {
+	e := start(t)
+	add := func(c *client, i int) *message {
+		return c.driver("AddMatch", "s", text(fmt.Sprintf("path='/p%d/%s'", i, strings.Repeat("x", maxRule-20))))
+	}
+	var all []*client
+	for full := false; !full; {
+		if len(all) == maxConns {
+			t.Fatal("there is no end")
+		}
+		c := e.dial(t)
+		all = append(all, c)
+		for i := 0; i < maxRules && !full; i++ {
+			full = add(c, i).kind == typeError
+		}
+	}
+	if n := e.srv.rules.Load(); n > allRules || n < allRules/2 {
+		t.Errorf("%d bytes of rules", n)
+	}
+	last := all[len(all)-1]
+	last.refused(add(last, maxRules), nameLimitsExceeded)
+	// What can never match takes no room of its own, and can be removed.
+	for range maxRules {
+		if err := all[0].driver("RemoveMatch", "s", text(fmt.Sprintf("path='/p%d/%s'", 0, strings.Repeat("x", maxRule-20)))); err.kind == typeError {
+			break
+		}
+	}
+	last.ok(last.driver("AddMatch", "s", text("arg1='"+strings.Repeat("y", maxRule-20)+"'")))
+	for _, c := range all {
+		if err := c.nc.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "the rules to be gone", func() bool { return e.srv.rules.Load() == 0 })
+}
+
+// TestDeafForOneLargeReply is TestDeafForLargeReplies for the other calls whose
+// replies can be large.
+func TestDeafForOneLargeReply(t *testing.T) {
+	e := start(t, patient)
+	long := map[string]string{"service": "mine", "username": "u"}
+	for i := range 100 {
+		long[fmt.Sprintf("note%d", i)] = strings.Repeat("a", 4<<10)
+	}
+	info := e.store.mem.Add("L", strings.Repeat("v", 512<<10), "service", "mine", "username", "u")
+	if err := e.store.mem.Update(t.Context(), info.ID, secret.Change{Attributes: long}); err != nil {
+		t.Fatal(err)
+	}
+	for name, ask := range map[string]func(c *client, item string) []byte{
+		"a secret": func(c *client, item string) []byte {
+			return c.frame(serviceName, item, ifaceItem, "GetSecret", "o", text(c.plain()))
+		},
+		"attributes": func(c *client, item string) []byte {
+			return c.frame(serviceName, item, ifaceProperties, "GetAll", "s", text(ifaceItem))
+		},
+		"one property": func(c *client, item string) []byte {
+			return c.frame(serviceName, item, ifaceProperties, "Get", "ss", func(e *encoder) { e.str(ifaceItem); e.str("Attributes") })
+		},
+		"an echo": func(c *client, item string) []byte {
+			// One long path, over and over, fits into what is not checked for items.
+			path := "/" + strings.Repeat("p", 500)
+			return c.frame(serviceName, rootPath, ifaceService, "Lock", "ao", func(e *encoder) { e.strings(slices.Repeat([]string{path}, 1000)) })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var all []*client
+			for range 3 * bulkAtOnce {
+				c := e.dial(t)
+				all = append(all, c)
+				open, _ := c.search("service", "mine")
+				c.write(ask(c, open[0]))
+			}
+			eventually(t, "large replies", func() bool { return len(e.srv.bulk) == bulkAtOnce })
+			for _, c := range all {
+				if err := c.nc.Close(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			eventually(t, "their end", func() bool { return len(e.srv.bulk) == 0 && len(e.srv.everyone()) == 0 })
+		})
+	}
+}
+
+// TestLargeCallsAreReadInTurn has many clients send the largest calls there are,
+// but for the last byte: only so many are held, and others are served.
+func TestLargeCallsAreReadInTurn(t *testing.T) {
+	e := start(t, patient)
+	var all []*client
+	for range 2 * bulkCalls {
+		c := e.dial(t)
+		all = append(all, c)
+		frame := c.frame(serviceName, rootPath, ifaceService, "ReadAlias", "s", text(strings.Repeat("x", maxBody-8)))
+		go c.nc.Write(frame[:len(frame)-1]) // the rest of a turn that does not come is never taken
+	}
+	eventually(t, "large calls", func() bool { return len(e.srv.calls) == bulkCalls })
+	e.alive(t)
+	for _, c := range all {
+		if err := c.nc.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "their end", func() bool { return len(e.srv.calls) == 0 && len(e.srv.everyone()) == 1 })
 }

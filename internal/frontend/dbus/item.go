@@ -73,8 +73,11 @@ func (k *call) release(ctx context.Context, path, sessionPath string, s *session
 	if err != nil {
 		return err
 	}
+	defer v.Wipe()
+	if err := k.room(ctx, v.Len()); err != nil {
+		return err
+	}
 	k.out.secret(s.seal(sessionPath, v, info.ContentType))
-	v.Wipe()
 	return nil
 }
 
@@ -105,9 +108,6 @@ func (k *call) getSecrets(ctx context.Context) error {
 			continue
 		}
 		done[path] = true
-		if err := k.room(ctx); err != nil {
-			return err
-		}
 		before := len(k.out.b)
 		k.out.align(8)
 		k.out.str(path)

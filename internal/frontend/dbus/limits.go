@@ -15,11 +15,13 @@ const (
 	maxReply     = 16 << 20  // bytes of a reply's body
 	maxRules     = 512       // match rules of a connection
 	maxRule      = 1 << 10   // bytes of one
+	allRules     = 4 << 20   // bytes that the rules of all connections take
 	maxSessions  = 64        // sessions of a connection
 	maxPrompts   = 16        // prompts of a connection that are not finished
 	allPrompts   = 256       // of all connections: each may hold a secret of half a megabyte
-	bulkReply    = 128 << 10 // bytes of a reply past which
+	bulkReply    = 128 << 10 // bytes of a reply, or of a call, past which
 	bulkAtOnce   = 8         // no more than these are made and written at a time
+	bulkCalls    = 16        // and no more than these are read and answered
 	maxPaths     = 1024      // object paths in one call
 	maxAttrs     = 128       // attributes in one call
 	maxNames     = 1 << 16   // item names remembered for all connections

@@ -1,6 +1,7 @@
 package dbus
 
 import (
+	"crypto/sha256"
 	"errors"
 	"maps"
 	"slices"
@@ -17,35 +18,69 @@ var errMatchRule = errors.New("match rule is not valid")
 
 // matchRule is a parsed rule. Two rules are equal when canon is.
 type matchRule struct {
-	canon string
-	keys  map[string]string
+	canon [sha256.Size]byte
+	keys  map[string]string // nil for a rule that matches nothing we send
+	never bool
+	cost  int64 // bytes it takes, about
 }
+
+// What a rule takes beside its texts, and each of its keys.
+const (
+	ruleCost = 256
+	keyCost  = 64
+)
 
 // parseMatchRule parses one rule.
 func parseMatchRule(s string) (matchRule, error) {
+	keys, err := matchKeys(s)
+	if err != nil {
+		return matchRule{}, err
+	}
+	r := matchRule{keys: keys, canon: sha256.Sum256([]byte(canonical(keys))), cost: ruleCost}
+	for k, v := range keys {
+		r.cost += int64(len(k) + len(v) + keyCost)
+		r.never = r.never || neverSent(k)
+	}
+	if r.never {
+		r.keys, r.cost = nil, ruleCost
+	}
+	return r, nil
+}
+
+// canonical is the same for equal rules.
+func canonical(keys map[string]string) string {
+	var b strings.Builder
+	for _, k := range slices.Sorted(maps.Keys(keys)) {
+		b.WriteString(k + "=" + strconv.Quote(keys[k]) + ",")
+	}
+	return b.String()
+}
+
+// matchKeys takes a rule apart.
+func matchKeys(s string) (map[string]string, error) {
 	keys := make(map[string]string)
 	for s = strings.TrimLeft(s, " "); s != ""; s = strings.TrimLeft(s, " ") {
 		key, rest, ok := strings.Cut(s, "=")
 		if !ok {
-			return matchRule{}, errMatchRule
+			return nil, errMatchRule
 		}
 		value, rest, ok := matchValue(rest)
 		if _, twice := keys[key]; !ok || twice || !validMatch(key, value) {
-			return matchRule{}, errMatchRule
+			return nil, errMatchRule
 		}
-		keys[key] = value
+		keys[strings.Clone(key)] = value
 		s = rest
 	}
 	if _, both := keys["path_namespace"]; both && keys["path"] != "" {
-		return matchRule{}, errMatchRule
+		return nil, errMatchRule
 	}
-	r := matchRule{keys: keys}
-	var canon strings.Builder
-	for _, k := range slices.Sorted(maps.Keys(keys)) {
-		canon.WriteString(k + "=" + strconv.Quote(keys[k]) + ",")
-	}
-	r.canon = canon.String()
-	return r, nil
+	return keys, nil
+}
+
+// neverSent tells whether no broadcast of the service has what a key is about: a
+// destination, or an argument other than the first text.
+func neverSent(key string) bool {
+	return key == "destination" || key != "arg0" && strings.HasPrefix(key, "arg")
 }
 
 // matchValue reads one value and the comma after it.
@@ -107,6 +142,9 @@ type broadcast struct {
 
 // matches tells whether the rule asks for a broadcast of the service.
 func (r matchRule) matches(b *broadcast) bool {
+	if r.never {
+		return false
+	}
 	for key, want := range r.keys {
 		if !matchesKey(key, want, b) {
 			return false
@@ -133,7 +171,7 @@ func matchesKey(key, want string, b *broadcast) bool {
 		return b.sig != "" && b.sig[0] == 's' && want == b.arg0
 	case "eavesdrop":
 		return true
-	default: // destination: a broadcast has none; other arguments: see above
+	default: // see neverSent
 		return false
 	}
 }

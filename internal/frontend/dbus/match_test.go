@@ -57,8 +57,8 @@ func TestMatchRuleRefuses(t *testing.T) {
 		"member='a.b'", "path='x'", "path_namespace='/x/'", "path='/x',path_namespace='/x'", "arg64='x'", "arg01='x'",
 		"arg-1='x'", "argx='x'", "type='signal", "eavesdrop='maybe'", "arg0namespace='1'",
 	} {
-		if r, err := parseMatchRule(rule); err == nil {
-			t.Errorf("%s: taken as %s", rule, r.canon)
+		if keys, err := matchKeys(rule); err == nil {
+			t.Errorf("%s: taken as %s", rule, canonical(keys))
 		}
 	}
 }
@@ -73,9 +73,9 @@ func TestMatchRuleQuotes(t *testing.T) {
 		`arg0='a''b',`:   "ab",
 		`arg0='=',arg1=`: "=",
 	} {
-		r, err := parseMatchRule(in)
-		if err != nil || r.keys["arg0"] != want {
-			t.Errorf("%s: %q, %v; want %q", in, r.keys["arg0"], err, want)
+		keys, err := matchKeys(in)
+		if err != nil || keys["arg0"] != want {
+			t.Errorf("%s: %q, %v; want %q", in, keys["arg0"], err, want)
 		}
 	}
 }
@@ -88,17 +88,17 @@ func FuzzMatchRule(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		r, err := parseMatchRule(text)
+		keys, err := matchKeys(text)
 		if err != nil {
 			return
 		}
 		var again strings.Builder
-		for k, v := range r.keys {
+		for k, v := range keys {
 			again.WriteString(k + "='" + strings.ReplaceAll(v, "'", `'\''`) + "',")
 		}
-		r2, err := parseMatchRule(again.String())
-		if err != nil || r2.canon != r.canon {
-			t.Fatalf("%q became %q: %v", r.canon, r2.canon, err)
+		keys2, err := matchKeys(again.String())
+		if err != nil || canonical(keys2) != canonical(keys) {
+			t.Fatalf("%q became %q: %v", canonical(keys), canonical(keys2), err)
 		}
 	})
 }

@@ -68,6 +68,9 @@ func (k *call) getProperty(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := k.room(ctx, state.size()); err != nil {
+		return err
+	}
 	k.put(p, state)
 	return nil
 }
@@ -76,6 +79,9 @@ func (k *call) getProperties(ctx context.Context) error {
 	list := k.propertiesOf(k.in.str())
 	state, err := k.read(ctx, list)
 	if err != nil {
+		return err
+	}
+	if err := k.room(ctx, state.size()); err != nil {
 		return err
 	}
 	m := k.out.array(8)
@@ -93,6 +99,15 @@ type state struct {
 	info   secret.Info // of an item
 	items  []string    // of a collection
 	locked bool
+}
+
+// size is about what it takes in a reply.
+func (s *state) size() int {
+	n := len(s.info.Label) + pathSize*len(s.items)
+	for k, v := range s.info.Attributes {
+		n += len(k) + len(v) + 16
+	}
+	return n
 }
 
 // read asks the broker for what the properties need and no more.

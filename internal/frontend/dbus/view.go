@@ -83,6 +83,9 @@ func (k *call) searchAll(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := k.room(ctx, pathSize*len(infos)); err != nil {
+		return err
+	}
 	var open, locked []string
 	for _, info := range infos {
 		if path := k.srv.names.show(info.Ref); info.Locked {
@@ -102,18 +105,30 @@ func (k *call) searchCollection(ctx context.Context) error {
 		return k.in.err
 	}
 	paths, err := k.items(ctx, attrs)
+	if err != nil {
+		return err
+	}
 	k.out.strings(paths)
-	return err
+	return nil
 }
+
+// pathSize is what an item's path takes in a reply, and more.
+const pathSize = 96
 
 // items lists the paths of the collection's items.
 func (k *call) items(ctx context.Context, attrs map[string]string) ([]string, error) {
 	infos, err := k.list(ctx, attrs)
+	if err == nil {
+		err = k.room(ctx, pathSize*len(infos))
+	}
+	if err != nil {
+		return nil, err
+	}
 	paths := make([]string, 0, len(infos))
 	for _, info := range infos {
 		paths = append(paths, k.srv.names.show(info.Ref))
 	}
-	return paths, err
+	return paths, nil
 }
 
 func (k *call) readAlias(context.Context) error {
@@ -133,11 +148,17 @@ func (k *call) refuseCollections(context.Context) error {
 }
 
 // lock locks nothing: the keyring is the user's.
-func (k *call) lock(context.Context) error {
+func (k *call) lock(ctx context.Context) error {
 	paths := k.in.paths()
+	if k.in.err != nil {
+		return k.in.err
+	}
+	if err := k.room(ctx, len(k.m.body)); err != nil {
+		return err
+	}
 	k.out.strings(paths)
 	k.out.str(noObject)
-	return k.in.err
+	return nil
 }
 
 // unlock echoes what is open, as it was asked for, and makes a prompt for the
@@ -167,6 +188,9 @@ func (k *call) unlock(ctx context.Context) error {
 		if prompt, err = k.openPrompt(resultPaths, k.unlockRun(u), nil); err != nil {
 			return err
 		}
+	}
+	if err := k.room(ctx, len(k.m.body)); err != nil {
+		return err
 	}
 	k.out.strings(open)
 	k.out.str(prompt)

@@ -117,13 +117,19 @@ func (s *Server) findAll(ctx context.Context, who policy.Principal, r *wire.Requ
 	if len(found) > wire.MaxItems {
 		return nil, errSeveral
 	}
-	reply := &wire.Reply{}
+	reply, size := &wire.Reply{}, 0
 	for _, info := range found {
 		it := item(info)
 		if r.Secret {
 			_, v, err := s.cfg.Broker.Get(ctx, who, info.Ref)
 			if errors.Is(err, secret.ErrNotFound) {
 				continue // gone by now
+			}
+			// A command may make more items than there is memory.
+			if size += v.Len(); size > wire.MaxReply {
+				v.Wipe()
+				wipe(reply)
+				return nil, errSeveral
 			}
 			if it.Value = &v; err != nil {
 				it.Code, it.Value = fail(r.Op, err, s.log).Code, nil

@@ -26,6 +26,7 @@ import (
 // would read like a failing store.
 const (
 	maxConns          = 128
+	bulkAtOnce        = 4 // replies with any number of items that are made and written at a time
 	requestsPerSecond = 2000
 	requestBurst      = 4000
 )
@@ -60,6 +61,7 @@ type Server struct {
 	times  times
 	slots  chan struct{} // one token for each connection
 	bucket *socket.Bucket
+	bulk   chan struct{} // one token for each reply that may be large
 
 	// writing is held from looking for what is to be changed, or for what is in
 	// the way, to the change.
@@ -78,6 +80,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	return &Server{
 		cfg: cfg, log: cfg.Log, times: defaultTimes(), slots: make(chan struct{}, maxConns),
+		bulk:   make(chan struct{}, bulkAtOnce),
 		bucket: socket.NewBucket(requestsPerSecond, requestBurst),
 	}, nil
 }
@@ -185,6 +188,16 @@ func (s *Server) answer(ctx context.Context, nc *net.UnixConn, in *hurried, who 
 	}
 	if r.Op == wire.Run {
 		return s.runTool(ctx, nc, in.Reader, who, r)
+	}
+	if r.Op == wire.Find && r.All {
+		// Shims that ask for all they may have and then do not read would make us
+		// hold it for each of them.
+		select {
+		case s.bulk <- struct{}{}:
+			defer func() { <-s.bulk }()
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 	reply := s.do(ctx, who, r)
 	defer wipe(reply)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"os"
 	"runtime"
 	"slices"
@@ -450,5 +451,52 @@ func TestCreateRace(t *testing.T) {
 	}
 	if made != 1 || e.mem.Len() != 1 {
 		t.Errorf("%d were made, the store has %d", made, e.mem.Len())
+	}
+}
+
+// More secrets than a reply holds are not gathered first.
+func TestFindAllHasAnEnd(t *testing.T) {
+	e := start(t)
+	const size, more = 512 << 10, 8
+	fit := wire.MaxReply / size
+	for i := range fit + more {
+		e.mem.Add("l", strings.Repeat("v", size), "service", "mine", "account", fmt.Sprint(i))
+	}
+	if r := e.ask(&wire.Request{Op: wire.Find, Match: match("service", "mine"), All: true, Secret: true}); r.Code != wire.TooLarge || len(r.Items) != 0 {
+		t.Errorf("%v, %d items", r.Code, len(r.Items))
+	}
+	if n := e.fault.Calls("Get"); n > fit+1 {
+		t.Errorf("%d secrets were read, %d fit", n, fit)
+	}
+}
+
+// Many shims ask for all there is and read nothing: only so many replies are made
+// at a time, and others are served.
+func TestDeafForLargeReplies(t *testing.T) {
+	e := start(t, func(s *Server) { s.times.write = time.Minute })
+	for i := range 8 {
+		e.mem.Add("l", strings.Repeat("v", 512<<10), "service", "mine", "account", fmt.Sprint(i))
+	}
+	frame, err := wire.EncodeRequest(&wire.Request{Op: wire.Find, Match: match("service", "mine"), All: true, Secret: true})
+	e.ok(err)
+	var all []net.Conn
+	for range 3 * bulkAtOnce {
+		nc := e.raw()
+		_, err := nc.Write(frame)
+		e.ok(err)
+		all = append(all, nc)
+	}
+	// Twice as many would have been read by now, if they were read at all.
+	for deadline := time.Now().Add(20 * time.Second); e.fault.Calls("Get") < 8*bulkAtOnce; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("no replies are made")
+		}
+	}
+	e.alive()
+	if n := e.fault.Calls("Get"); n > 8*bulkAtOnce || len(e.srv.bulk) != bulkAtOnce {
+		t.Errorf("%d secrets were read, %d replies are made", n, len(e.srv.bulk))
+	}
+	for _, nc := range all {
+		e.ok(nc.Close())
 	}
 }

@@ -252,6 +252,7 @@ func socketAttempts() []attempt {
 		{"ownunix DIR/ep/mine", "ok", "EACCES"},
 		{"threadtable DIR/allowed/s", "A", "A"},
 		{"threadtable OUT/bus", "B", "EACCES"},
+		{"threadtablerace 50 OUT/bus", "B", "shut"},
 	}
 }
 

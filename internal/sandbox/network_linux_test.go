@@ -131,7 +131,7 @@ func TestDeniedConnectsAreReported(t *testing.T) {
 	var stderr strings.Builder
 	c.Stderr = &stderr
 	if err := c.Run(); err != nil {
-		t.Fatal(err)
+		t.Fatalf("%v: %s", err, stderr.String())
 	}
 	want := "denied " + bus + "\ndenied @none\ndenied 169.254.169.254:80\n"
 	if stderr.String() != want {

@@ -18,7 +18,7 @@ import (
 func raceActs() map[string]act {
 	return map[string]act{
 		"flipaddress": flipAddress, "flipfd": flipDescriptor, "fliplink": flipLink,
-		"hang": hang, "signals": signals, "threadtable": threadTable, "storm": storm,
+		"hang": hang, "signals": signals, "threadtable": threadTable, "threadtablerace": threadTableRace, "storm": storm,
 		"nonblockdial": func(a []string) (string, error) { // Go's own way: nonblocking, epoll
 			c, err := net.Dial("unix", a[0])
 			if err != nil {

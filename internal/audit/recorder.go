@@ -18,7 +18,8 @@ const (
 	// items together, and what does release something has to wait: a full disk
 	// would end every run of this person.
 	maxFolds   = 4096
-	pastFolds  = 50 * time.Millisecond // between two records past it
+	pastFolds  = 50 * time.Millisecond // between two records past it, doubled
+	maxDoubled = 5                     // so often at most, once for each maxFolds of them
 	manyOthers = "items past the number that is recorded one by one"
 	// maxShort bounds the texts of an item that are kept for its count.
 	maxShort = 64
@@ -43,8 +44,10 @@ type Recorder struct {
 	timer  *time.Timer // nil unless counts wait to be written
 	broken error       // why the last counts could not be written
 	turn   time.Time   // when the last of those that wait may be written
+	past   int         // how many have been given a turn
 	closed bool
-	ended  chan struct{} // closed with closed
+	ended  chan struct{} // closed when nobody waits for a turn any more
+	hasten sync.Once     // closes ended
 }
 
 // fold is a series of equal records.
@@ -159,15 +162,23 @@ func urgencyOf(e Entry) urgency {
 	return soon
 }
 
-// turnLocked hands out the next place in the line and says how far off it is.
+// turnLocked hands out the next place in the line and says how far off it is. The
+// places lie further and further apart: at one distance a command that goes on for
+// days would fill the disk after all.
 func (r *Recorder) turnLocked() time.Duration {
 	now := r.now()
 	if r.turn.Before(now) {
 		r.turn = now
 	}
-	r.turn = r.turn.Add(pastFolds)
+	r.turn = r.turn.Add(pastFolds << min(r.past/maxFolds, maxDoubled))
+	r.past++
 	return r.turn.Sub(now)
 }
+
+// Hasten ends the waiting for turns: what waits is recorded at once, and so is
+// what comes later. It is for the end of a run, when what waits is all there will
+// be, and the person would wait for it.
+func (r *Recorder) Hasten() { r.hasten.Do(func() { close(r.ended) }) }
 
 // pause waits, at most until the end of the run.
 func (r *Recorder) pause(wait time.Duration) {
@@ -320,10 +331,8 @@ func (r *Recorder) takeCounts() ([]*fold, []Record) {
 // Close writes the counts that are still held and stops.
 func (r *Recorder) Close() error {
 	r.mu.Lock()
-	if !r.closed {
-		r.closed = true
-		close(r.ended)
-	}
+	r.closed = true
+	r.Hasten()
 	if r.timer != nil {
 		r.timer.Stop()
 		r.timer = nil

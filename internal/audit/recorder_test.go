@@ -253,6 +253,54 @@ func TestReleasesPastManySeries(t *testing.T) {
 	})
 }
 
+// A run for days does not write ten times as much as one for hours.
+func TestReleasesPastManySeriesSlowDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &memory{}
+		r := recorder(m)
+		began := time.Now()
+		for n := 0; time.Since(began) < 24*time.Hour; n++ {
+			if n > 100_000 {
+				t.Fatal("more than 100,000 records in a day")
+			}
+			record(t, r, entry(audit.Allowed, fmt.Sprint("more", n)))
+		}
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// At the end of a run nobody waits for the turns of those that are still waiting,
+// and all of them are recorded.
+func TestHasten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, r := manySeries(t)
+		results := make(chan error)
+		for i := range 400 {
+			go func() { results <- r.Record(entry(audit.Allowed, fmt.Sprint("late", i))) }()
+		}
+		synctest.Wait()
+		start := time.Now()
+		r.Hasten()
+		r.Hasten()
+		for range 400 {
+			if err := <-results; err != nil {
+				t.Error(err)
+			}
+		}
+		if took := time.Since(start); took > time.Second {
+			t.Errorf("the end took %v", took)
+		}
+		if n := len(m.records(t)) - audit.MaxFolds; n != 400 {
+			t.Errorf("%d records, want 400", n)
+		}
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestAfterClose(t *testing.T) {
 	r := recorder(&memory{})
 	record(t, r, entry(audit.Allowed, "a"))

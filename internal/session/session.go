@@ -302,6 +302,10 @@ func (r *run) close() {
 
 // silence ends every connection and waits until no request is being answered.
 func (r *run) silence() {
+	if r.recorder != nil {
+		// A command can leave hundreds of requests behind that wait to be recorded.
+		r.recorder.Hasten()
+	}
 	for _, e := range r.answers {
 		e.close()
 	}

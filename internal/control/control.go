@@ -35,6 +35,7 @@ const (
 	maxLine     = 256 << 10
 	maxConns    = 16
 	requestTime = 10 * time.Second // from connecting to the whole request
+	acceptPause = 50 * time.Millisecond
 )
 
 // What a Request asks for.

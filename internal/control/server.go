@@ -53,8 +53,15 @@ func (s *Server) Serve(ctx context.Context, l *net.UnixListener) {
 			return
 		}
 		if err != nil {
+			// Out of descriptors, most likely, of which the command can make us
+			// use many: the person must be able to answer afterwards.
 			s.log.Warn("accepting on the control socket", "err", err)
-			return
+			select {
+			case <-time.After(acceptPause):
+				continue
+			case <-ctx.Done():
+				return
+			}
 		}
 		if !s.enter() {
 			_ = c.Close() // too many; the client sees the end of the line

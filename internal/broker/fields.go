@@ -59,7 +59,11 @@ func (b *Broker) narrow(d policy.Decision, item secret.Ref, v secret.Value) (sec
 	if err != nil {
 		return secret.Value{}, err
 	}
-	b.views.show(item, d.Fields, part)
+	if item.Store != overlayName {
+		// What is written to one in memory is merged with nothing, and a command
+		// can make new ones for ever.
+		b.views.show(item, d.Fields, part)
+	}
 	return part, nil
 }
 

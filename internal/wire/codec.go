@@ -108,8 +108,9 @@ func (e *encoder) finish(most int) ([]byte, error) {
 
 // decoder cuts pieces off; after the first that is wrong all are empty.
 type decoder struct {
-	rest []byte
-	err  error
+	rest   []byte
+	err    error
+	values []secret.Value // made so far
 }
 
 func (d *decoder) fail(format string, args ...any) {
@@ -188,6 +189,7 @@ func (d *decoder) value() *secret.Value {
 		return nil
 	}
 	v := secret.NewValue(d.take(int(n)))
+	d.values = append(d.values, v)
 	return &v
 }
 
@@ -256,10 +258,16 @@ func (d *decoder) match() Match {
 	return Match{Class: d.class(), Label: d.optional(), Attributes: d.attributes(), Order: d.names(MaxNames)}
 }
 
-// done is the fault, if there was one; bytes that are left over are one.
+// done is the fault, if there was one; bytes that are left over are one. With a
+// fault nobody gets the values, and nobody else would wipe them.
 func (d *decoder) done() error {
 	if d.err == nil && len(d.rest) > 0 {
 		d.fail("%d bytes too many", len(d.rest))
+	}
+	if d.err != nil {
+		for _, v := range d.values {
+			v.Wipe()
+		}
 	}
 	return d.err
 }

@@ -38,8 +38,9 @@ type prompt struct {
 	ctx     context.Context // ends with the prompt
 	cancel  context.CancelFunc
 	run     promptRun
-	discard func() // wipes what run holds when it never ran; may be nil
+	discard func() // wipes what run holds, when it has ended or will never be; may be nil
 	running bool   // guarded by c.mu
+	begun   bool   // run and discard are work's; guarded by c.mu
 }
 
 // openPrompt makes a prompt and returns its path.
@@ -102,6 +103,16 @@ func (k *call) dismiss(context.Context) error {
 }
 
 func (p *prompt) work() {
+	p.c.mu.Lock()
+	_, p.begun = p.c.prompts[p.path]
+	p.c.mu.Unlock()
+	if !p.begun {
+		return // it is over, and complete has discarded what run would need
+	}
+	if p.discard != nil {
+		// The store has a copy, whatever it still does with it.
+		defer p.discard()
+	}
 	var result promptResult
 	err := p.c.srv.bucket.Take(p.ctx)
 	if err == nil {
@@ -119,15 +130,13 @@ func (p *prompt) complete(result promptResult, dismissed bool) {
 	p.c.mu.Lock()
 	_, open := p.c.prompts[p.path]
 	delete(p.c.prompts, p.path)
-	idle := !p.running
+	idle := !p.begun
 	p.c.mu.Unlock()
 	if !open {
 		return
 	}
 	p.c.srv.prompts.Add(-1)
 	p.cancel()
-	// A store may still be reading the secret of a run that was given up: wiped
-	// now, it would store zeros.
 	if idle && p.discard != nil {
 		p.discard()
 	}

@@ -35,7 +35,7 @@ func newApproveCommand(env *Env) *cobra.Command {
 		Long:  approveHelp,
 		Example: `  keyhole approve 3f9a2c1b07
   keyhole approve --for session 3f9a2c1b07`,
-		Args: cobra.MaximumNArgs(1),
+		Args: takes(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f, err := oneQuestion(cmd.Context(), env, first(args))
 			if err != nil {
@@ -62,7 +62,7 @@ func newDenyCommand(env *Env) *cobra.Command {
 		Use:   "deny [flags] [ID]",
 		Short: "Say no to an open question",
 		Long:  denyHelp,
-		Args:  cobra.MaximumNArgs(1),
+		Args:  takes(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f, err := oneQuestion(cmd.Context(), env, first(args))
 			if err != nil {

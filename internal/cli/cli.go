@@ -60,17 +60,20 @@ func Run(ctx context.Context, env *Env, args []string) int {
 	root := newRoot(env, args)
 	if len(args) > 0 && strings.HasPrefix(args[0], cobra.ShellCompRequestCmd) { // a start pays for none of it
 		if err := addCompletions(env, root); err != nil {
-			return report(env, fail("", "internal error: %w", err))
+			return report(env, root, fail("", "internal error: %w", err))
 		}
 	}
 	root.SetArgs(args)
 	root.SetIn(env.Stdin)
 	root.SetOut(env.Stdout)
 	root.SetErr(env.Stderr)
-	return report(env, root.ExecuteContext(ctx))
+	c, err := root.ExecuteContextC(ctx)
+	return report(env, c, err)
 }
 
-func report(env *Env, err error) int {
+// report says what became of command c and returns the exit code. An error that
+// is not ours is the parser's of flags.
+func report(env *Env, c *cobra.Command, err error) int {
 	if err == nil {
 		return ExitOK
 	}
@@ -78,7 +81,7 @@ func report(env *Env, err error) int {
 	if errors.As(err, &s) {
 		return int(s)
 	}
-	f := &Failure{Code: ExitUsage, Err: err, Hint: "see 'keyhole --help'"}
+	f := &Failure{Code: ExitUsage, Err: err, Hint: "see '" + c.CommandPath() + " --help'"}
 	errors.As(err, &f)
 	fmt.Fprintln(env.Stderr, "keyhole: "+f.Err.Error())
 	if f.Hint != "" {
@@ -99,32 +102,14 @@ func newRoot(env *Env, args []string) *cobra.Command {
 		makeGroup(c)
 		root.AddCommand(c)
 	}
+	makeGroup(root)
+	strictHelp(root)
 	return root
-}
-
-// makeGroup lets a command that only has others print its help, and refuse a
-// word that is none of them.
-func makeGroup(c *cobra.Command) {
-	if !c.HasSubCommands() || c.Runnable() {
-		return
-	}
-	c.RunE = func(c *cobra.Command, args []string) error {
-		if len(args) == 0 {
-			return c.Help()
-		}
-		err := fmt.Errorf("unknown command %q for %q", args[0], c.CommandPath())
-		hint := "see '" + c.CommandPath() + " --help'"
-		c.SuggestionsMinimumDistance = 2
-		if near := c.SuggestionsFor(args[0]); len(near) > 0 {
-			hint = "did you mean '" + c.CommandPath() + " " + near[0] + "'?"
-		}
-		return &Failure{Code: ExitUsage, Err: err, Hint: hint}
-	}
 }
 
 // needHome says in one line what everything else would fail over.
 func needHome(env *Env, c *cobra.Command) error {
-	if filepath.IsAbs(env.Getenv("HOME")) {
+	if filepath.IsAbs(env.Getenv("HOME")) || !c.HasParent() {
 		return nil
 	}
 	for p := c; p != nil; p = p.Parent() {

@@ -33,7 +33,7 @@ func newDemoCommand(env *Env) *cobra.Command {
 		Use:   "demo",
 		Short: "Show what a sandboxed command can and cannot reach",
 		Long:  demoHelp,
-		Args:  cobra.NoArgs,
+		Args:  takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runDemo(cmd.Context(), env, unconfined, hardening)
 		},

@@ -54,7 +54,7 @@ func newDoctorCommand(env *Env) *cobra.Command {
 		Use:   "doctor",
 		Short: "Say what works here, what is missing and how to get it",
 		Long:  doctorHelp,
-		Args:  cobra.NoArgs,
+		Args:  takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			dirs := profile.UserDirs(env.Getenv, env.UID)
 			all := diagnose(session.Look(cmd.Context(), dirs, env.Environ, env.UID))

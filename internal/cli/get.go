@@ -30,7 +30,7 @@ func newGetCommand(env *Env) *cobra.Command {
 		Long:  getHelp,
 		Example: `  keyhole get service=my-api account=me
   keyhole get "Claude Code-credentials" --field claudeAiOauth.accessToken`,
-		Args: cobra.MinimumNArgs(1),
+		Args: takes(1, -1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return runGet(env, args, decode, r)
 		},

@@ -49,7 +49,7 @@ func newLearnCommand(env *Env) *cobra.Command {
 		Long:  learnHelp,
 		Example: `  keyhole learn -- npm test
   keyhole learn -p codex --apply --name my-codex -- codex`,
-		Args: cobra.MinimumNArgs(1),
+		Args: takesCommand,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return learnCommand(cmd.Context(), env, &f, args)
 		},

@@ -55,7 +55,7 @@ func newLogShowCommand(env *Env) *cobra.Command {
 		Short:   "Print the records",
 		Long:    logShowHelp,
 		Example: logShowExample,
-		Args:    cobra.NoArgs,
+		Args:    takes(0, 0),
 		RunE: func(_ *cobra.Command, _ []string) error {
 			var err error
 			if filter.since, err = parseTime("--since", since, time.Now()); err != nil {
@@ -77,7 +77,7 @@ func newLogFollowCommand(env *Env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "follow",
 		Short: "Print the last records, then each new one as it is written",
-		Args:  cobra.NoArgs,
+		Args:  takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if last < 0 {
 				return errors.New("--lines must not be negative")

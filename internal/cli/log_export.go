@@ -31,7 +31,7 @@ func newLogExportCommand(env *Env) *cobra.Command {
 		Short:   "Write the log for somebody else to verify, or for another program",
 		Long:    logExportHelp,
 		Example: "  keyhole log export --since 30d > log.jsonl\n  keyhole log export --format ocsf",
-		Args:    cobra.NoArgs,
+		Args:    takes(0, 0),
 		RunE: func(*cobra.Command, []string) error {
 			from, err := parseTime("--since", since, time.Now())
 			if err != nil {

@@ -36,7 +36,7 @@ func newLogCheckpointCommand(env *Env) *cobra.Command {
 		Use:   "checkpoint",
 		Short: "Print a signed checkpoint, to be kept elsewhere",
 		Long:  logCheckpointHelp,
-		Args:  cobra.NoArgs,
+		Args:  takes(0, 0),
 		RunE: func(*cobra.Command, []string) error {
 			key, err := logKey(env)
 			if err != nil {
@@ -56,7 +56,7 @@ func newLogKeyCommand(env *Env) *cobra.Command {
 	return &cobra.Command{
 		Use:   "key",
 		Short: "Print the public key that checks your checkpoints and exports",
-		Args:  cobra.NoArgs,
+		Args:  takes(0, 0),
 		RunE: func(*cobra.Command, []string) error {
 			key, err := logKey(env)
 			if err != nil {
@@ -84,7 +84,7 @@ func newLogProveCommand(env *Env) *cobra.Command {
 		Use:   "prove {--record N | --since CHECKPOINT}",
 		Short: "Print a proof about one record, or about growth",
 		Long:  logProveHelp,
-		Args:  cobra.NoArgs,
+		Args:  takes(0, 0),
 		RunE: func(*cobra.Command, []string) error {
 			if (n == 0) == (since == "") {
 				return errors.New("give --record or --since")
@@ -138,7 +138,7 @@ func newLogPruneCommand(env *Env) *cobra.Command {
 		Long:  logPruneHelp,
 		Example: `  keyhole log prune --older-than 90d
   keyhole log prune --keep-size 100M`,
-		Args: cobra.NoArgs,
+		Args: takes(0, 0),
 		RunE: func(*cobra.Command, []string) error {
 			var keep audit.Keep
 			var err error

@@ -18,7 +18,7 @@ func newManCommand(*Env) *cobra.Command {
 		Use:    "man DIR",
 		Short:  "Write a manual page for every command into DIR",
 		Hidden: true,
-		Args:   cobra.ExactArgs(1),
+		Args:   takes(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return writeManual(cmd.Root(), args[0])
 		},

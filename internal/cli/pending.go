@@ -31,7 +31,7 @@ func newPendingCommand(env *Env) *cobra.Command {
 		Use:   "pending",
 		Short: "Show the questions that wait for your answer",
 		Long:  pendingHelp,
-		Args:  cobra.NoArgs,
+		Args:  takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			found, err := openQuestions(cmd.Context(), env, "")
 			if err != nil {

@@ -33,7 +33,7 @@ func newProfileList(env *Env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "list",
 		Short: "List the profiles that can be named",
-		Args:  cobra.NoArgs,
+		Args:  takes(0, 0),
 		RunE:  func(*cobra.Command, []string) error { return listProfiles(env, asJSON) },
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
@@ -91,9 +91,9 @@ func newProfileShow(env *Env) *cobra.Command {
 			"  keyhole profile show gh --origin\n  keyhole profile show claude-code --platform darwin --seatbelt",
 		Args: func(c *cobra.Command, args []string) error {
 			if named != "" {
-				return cobra.NoArgs(c, args)
+				return takes(0, 0)(c, args)
 			}
-			return cobra.ExactArgs(1)(c, args)
+			return takes(1, 1)(c, args)
 		},
 		RunE: func(_ *cobra.Command, args []string) error {
 			if named == "" {
@@ -130,7 +130,7 @@ func newProfileValidate(env *Env) *cobra.Command {
 	return &cobra.Command{
 		Use:   "validate FILE...",
 		Short: "Say everything that is wrong with profiles; exit 1 if anything is",
-		Args:  cobra.MinimumNArgs(1),
+		Args:  takes(1, -1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			bad := false
 			for _, file := range args {
@@ -176,7 +176,7 @@ func newProfileSchema(env *Env) *cobra.Command {
 	return &cobra.Command{
 		Use:   "schema",
 		Short: "Print the JSON Schema of profiles, for editors",
-		Args:  cobra.NoArgs,
+		Args:  takes(0, 0),
 		RunE: func(*cobra.Command, []string) error {
 			text, err := profile.Schema()
 			if err != nil {

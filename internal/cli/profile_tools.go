@@ -27,7 +27,7 @@ func newProfileInit(env *Env) *cobra.Command {
 		Long:  profileInitHelp,
 		Example: `  keyhole profile init my-agent --from claude-code
   keyhole profile init claude-code --from claude-code   # is used in place of the built-in one`,
-		Args: cobra.ExactArgs(1),
+		Args: takes(1, 1),
 		RunE: func(_ *cobra.Command, args []string) error { return initProfile(env, args[0], from, print) },
 	}
 	c.Flags().StringVar(&from, "from", "default", "the built-in `profile` to start from")
@@ -68,7 +68,7 @@ each was written. The order of things and comments do not count.
 
 Exit status 0: they mean the same. 1: they differ.`,
 		Example: "  keyhole profile diff claude-code my-agent",
-		Args:    cobra.ExactArgs(2),
+		Args:    takes(2, 2),
 		RunE: func(_ *cobra.Command, args []string) error {
 			a, err := loadProfile(env, args[0])
 			if err != nil {

@@ -104,8 +104,8 @@ func TestUnknownSubcommands(t *testing.T) {
 		if code != 2 || out != "" || !strings.Contains(errs, `unknown command "nosuch" for "keyhole `+group+`"`) || !strings.Contains(errs, "hint: ") {
 			t.Errorf("%s nosuch: exit %d, %q, %q", group, code, out, errs)
 		}
-		if code, out, _ := d.run(group); code != 0 || !strings.Contains(out, "Usage:") {
-			t.Errorf("%s: exit %d, %s", group, code, out)
+		if code, out, errs := d.run(group); code != 2 || out != "" || !strings.Contains(errs, "Usage:") {
+			t.Errorf("%s: exit %d, %s, %s", group, code, out, errs)
 		}
 	}
 	if code, _, errs := d.run("profile", "lisst"); code != 2 || !strings.Contains(errs, "list") {

@@ -56,7 +56,7 @@ func newRunCommand(env *Env) *cobra.Command {
 		Long:  runHelp,
 		Example: `  keyhole run -p claude-code -- claude
   keyhole run --read 'service=gh:github.com,account=*' -- bash`,
-		Args: cobra.MinimumNArgs(1),
+		Args: takesCommand,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f.named = cmd.Flags().Changed("profile")
 			return runCommand(cmd.Context(), env, &f, args)
@@ -72,7 +72,7 @@ func newShellCommand(env *Env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "shell [flags]",
 		Short: "Start your shell in the sandbox",
-		Args:  cobra.NoArgs,
+		Args:  takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			f.named = cmd.Flags().Changed("profile")
 			sh := env.Getenv("SHELL")

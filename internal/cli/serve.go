@@ -40,7 +40,7 @@ func newServeCommand(env *Env) *cobra.Command {
 		Long:  serveHelp,
 		Example: `  keyhole serve -p my-agent --dir ~/.cache/keyhole-box --print docker
   keyhole serve --read 'service=gh:github.com,account=*' --dir /tmp/box --print bwrap`,
-		Args: cobra.NoArgs,
+		Args: takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return serveCommand(cmd.Context(), env, &f)
 		},

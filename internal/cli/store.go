@@ -54,7 +54,7 @@ func newStoreInit(env *Env, f *storeFlags) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "init",
 		Short: "Make a new empty sealed file",
-		Args:  cobra.NoArgs,
+		Args:  takes(0, 0),
 		RunE: func(*cobra.Command, []string) error {
 			return initStore(env, f, generate)
 		},
@@ -105,7 +105,7 @@ func newStoreSet(env *Env, f *storeFlags) *cobra.Command {
 		Short:   "Store an item; its secret comes from standard input",
 		Long:    setHelp,
 		Example: `  printf %s "$TOKEN" | keyhole store set service=gh:github.com account=me`,
-		Args:    cobra.MinimumNArgs(1),
+		Args:    takes(1, -1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			attributes, err := parseAttributes(args)
 			if err != nil {

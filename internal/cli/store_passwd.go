@@ -20,7 +20,7 @@ func newStorePasswd(env *Env, f *storeFlags) *cobra.Command {
 		Use:   "passwd",
 		Short: "Seal the file for another passphrase or identity",
 		Long:  passwdHelp,
-		Args:  cobra.NoArgs,
+		Args:  takes(0, 0),
 		RunE: func(*cobra.Command, []string) error {
 			if to.Identity != "" && to.PassphraseFile != "" {
 				return errors.New("give --new-identity or --new-passphrase-file, not both")

@@ -29,7 +29,7 @@ func newVersionCommand(env *Env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "version",
 		Short: "Print keyhole's version and what it was built with",
-		Args:  cobra.NoArgs,
+		Args:  takes(0, 0),
 		RunE: func(_ *cobra.Command, _ []string) error {
 			return printVersion(env.Stdout, readVersion(), asJSON)
 		},

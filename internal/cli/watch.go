@@ -25,7 +25,7 @@ func newWatchCommand(env *Env) *cobra.Command {
 		Use:   "watch",
 		Short: "Watch decisions on the whole screen, and answer questions",
 		Long:  watchHelp,
-		Args:  cobra.NoArgs,
+		Args:  takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			out, ok := env.Stdout.(*os.File)
 			if !ok || env.Stdin == nil || !term.IsTerminal(int(env.Stdin.Fd())) || !term.IsTerminal(int(out.Fd())) {

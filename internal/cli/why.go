@@ -52,7 +52,7 @@ func newWhyCredential(env *Env, f *whyFlags) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "credential KEY=VALUE...",
 		Short: "About an item: service, account, server, protocol, path, port, collection, provider, attr.NAME",
-		Args:  cobra.MinimumNArgs(1),
+		Args:  takes(1, -1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if _, err := profile.ParseItem(args); err != nil {
 				return &Failure{Code: ExitUsage, Err: err, Hint: "for example: keyhole why credential service=gh:github.com account=octocat"}
@@ -83,7 +83,7 @@ func newWhyPath(env *Env, f *whyFlags) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "path PATH",
 		Short: "About a file or folder",
-		Args:  cobra.ExactArgs(1),
+		Args:  takes(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.answer(cmd.Context(), env, profile.Asked{About: "path", Name: inDir(env, args[0]), Write: write})
 		},
@@ -96,7 +96,7 @@ func newWhySocket(env *Env, f *whyFlags) *cobra.Command {
 	return &cobra.Command{
 		Use:   "socket PATH",
 		Short: "About a Unix socket",
-		Args:  cobra.ExactArgs(1),
+		Args:  takes(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.answer(cmd.Context(), env, profile.Asked{About: "socket", Name: inDir(env, args[0])})
 		},
@@ -108,7 +108,7 @@ func newWhyEnvironment(env *Env, f *whyFlags) *cobra.Command {
 		Use:     "env NAME",
 		Aliases: []string{"environment"},
 		Short:   "About a variable of the caller's environment",
-		Args:    cobra.ExactArgs(1),
+		Args:    takes(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.answer(cmd.Context(), env, profile.Asked{About: "environment", Name: args[0]})
 		},
@@ -119,7 +119,7 @@ func newWhyHost(env *Env, f *whyFlags) *cobra.Command {
 	return &cobra.Command{
 		Use:   "host HOST[:PORT]",
 		Short: "About a connection to a host, an address or a port of this machine",
-		Args:  cobra.ExactArgs(1),
+		Args:  takes(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.answer(cmd.Context(), env, profile.Asked{About: "host", Name: args[0]})
 		},

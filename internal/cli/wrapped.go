@@ -16,7 +16,7 @@ func newWrappedCommand(env *Env) *cobra.Command {
 	return &cobra.Command{
 		Use:    session.WrappedCommand,
 		Hidden: true,
-		Args:   cobra.NoArgs,
+		Args:   takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			spec := os.NewFile(wrappedSpec, "spec")
 			if spec == nil {

@@ -127,7 +127,7 @@ func openSealed(cfg *Config, file string) (*store, error) {
 	}
 	s, err := sealedfile.Open(file, sealedfile.Key{Passphrase: passphrase, Identity: identity})
 	if errors.Is(err, secret.ErrLocked) {
-		return nil, &Hinted{fmt.Errorf("opening sealed file %s: wrong key", file), "try again with the right passphrase or identity"}
+		return nil, &Hinted{fmt.Errorf("opening sealed file %s: wrong key", file), hintKey}
 	}
 	if err != nil {
 		return nil, withOwnHint(fmt.Errorf("opening sealed file: %w", err))

@@ -60,6 +60,10 @@ func OpenKeyring(address string, environ []string, uid int) (Keyring, error) {
 	return s, nil
 }
 
+// hintKey is about a sealed file that does not open: a wrong key and a few
+// damaged bytes in front look the same.
+const hintKey = "try again with the passphrase or identity it was sealed for; if this was it, the file is damaged: put a backup in its place"
+
 // withHint says what the person can do about a sealed file's error.
 func withHint(err error) error {
 	var own interface{ Hint() string }
@@ -69,7 +73,7 @@ func withHint(err error) error {
 	case errors.As(err, &own):
 		return withOwnHint(err)
 	case errors.Is(err, secret.ErrLocked):
-		return &Hinted{err, "try again with the passphrase or identity it was sealed for"}
+		return &Hinted{err, hintKey}
 	case errors.Is(err, secret.ErrNotFound):
 		return &Hinted{err, "make one with 'keyhole store init', or name another with --file"}
 	case errors.Is(err, secret.ErrExists):

@@ -159,6 +159,9 @@ func TestHints(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, wrong := session.OpenSealed(path, bad)
+	if want := "there is no sealed file " + path; missing == nil || missing.Error() != want {
+		t.Errorf("missing: %v, want %s", missing, want)
+	}
 	for name, c := range map[string]struct {
 		err, is error
 		hint    string

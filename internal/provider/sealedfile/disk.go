@@ -183,7 +183,7 @@ type rawFile struct {
 func readFile(path string) (rawFile, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) {
-		return rawFile{}, fmt.Errorf("sealed file %s: %w", path, secret.ErrNotFound)
+		return rawFile{}, &missing{path}
 	}
 	if err != nil {
 		return rawFile{}, fmt.Errorf("opening sealed file: %w", err)

@@ -43,6 +43,13 @@ const (
 	maxWorkFactor = 20
 )
 
+// missing is secret.ErrNotFound of the file itself, in words that say so.
+type missing struct{ path string }
+
+func (m *missing) Error() string { return "there is no sealed file " + m.path }
+
+func (m *missing) Is(target error) bool { return target == secret.ErrNotFound }
+
 // Damaged says that a file does not hold what it should. It was not changed.
 type Damaged struct {
 	Path string

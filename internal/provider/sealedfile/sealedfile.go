@@ -111,7 +111,7 @@ func openStore(path string, k Key, d disk) (*Store, error) {
 	// file it points to.
 	real, err := filepath.EvalSymlinks(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("sealed file %s: %w", path, secret.ErrNotFound)
+		return nil, &missing{path}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("opening sealed file: %w", err)

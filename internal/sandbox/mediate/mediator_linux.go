@@ -89,10 +89,9 @@ func (m *Mediator) Prove(n int, memory func(at uint64, buf []byte) bool) {
 }
 
 // Reaches reports whether the methods found work on a process that has become
-// the command. One that ended, or that nobody may look into because of the
-// program it is, says nothing against them.
+// the command.
 func (m *Mediator) Reaches(pid int) bool {
-	return m.methods.reach(pid) || unreadable(pid)
+	return m.methods.reaches(pid)
 }
 
 // Blind reports that the memory of keyhole's own stage could not be read, and so

@@ -10,31 +10,39 @@ import (
 )
 
 // beginning is how long a process that has left our memory may take until it can
-// be looked into.
-const beginning = 200 * time.Millisecond
+// be looked into. Only where it never can does anybody wait so long.
+const beginning = time.Second
 
-// reach looks at a process as serving its connects will need to. One that has
-// ended is as good as reached.
-func (m *methods) reach(pid int) bool {
-	fetch, read := !m.noFetch.Load(), !m.noReadMemory.Load()
-	// Both calls wait for an exec that is under way. Looking through files does
-	// not.
-	if fetch && !fetches(pid) || read && !reads(pid) {
-		return false
-	}
-	until := time.Now()
-	if !fetch && !read {
-		until = until.Add(beginning)
-	}
-	for {
-		if (fetch || opens(proc(pid)+"/fd/0", unix.O_PATH)) && (read || opens(proc(pid)+"/mem", unix.O_RDONLY)) {
-			return true
-		}
+// reaches looks at a process as serving its connects will need to. One that has
+// ended is as good as reached, and one that nobody may look into because of the
+// program it is says nothing against the methods.
+//
+// The kernel tells that our memory is left before it is: until then the process is
+// as closed as we are, and on a machine with one processor we may well be woken
+// in between. So a no is asked again.
+func (m *methods) reaches(pid int) bool {
+	return soon(func() bool { return m.reach(pid) || unreadable(pid) })
+}
+
+// soon asks until it is a yes, or has been a no for long enough.
+func soon(ask func() bool) bool {
+	for until := time.Now().Add(beginning); !ask(); time.Sleep(beginning / 1000) {
 		if !time.Now().Before(until) {
 			return false
 		}
-		time.Sleep(beginning / 200)
 	}
+	return true
+}
+
+func (m *methods) reach(pid int) bool {
+	fetched, read := fetches, reads
+	if m.noFetch.Load() {
+		fetched = func(pid int) bool { return opens(proc(pid)+"/fd/0", unix.O_PATH) }
+	}
+	if m.noReadMemory.Load() {
+		read = func(pid int) bool { return opens(proc(pid)+"/mem", unix.O_RDONLY) }
+	}
+	return fetched(pid) && read(pid)
 }
 
 func fetches(pid int) bool {

@@ -22,18 +22,45 @@ func Below(root int) ([]Process, error) {
 // as a daemon that a helper has left behind.
 func Confined(root int) ([]Process, error) {
 	filtered := map[int]bool{}
+	ours, _ := filters(status(os.Getpid()))
 	found, err := below(root, func(p Process) bool {
-		filtered[p.PID] = hasFilter(p.PID)
+		filtered[p.PID] = hasFilter(p.PID, ours)
 		return filtered[p.PID] || p.Parent != root || p.Session != p.PID
 	})
 	return slices.DeleteFunc(found, func(p Process) bool { return !filtered[p.PID] }), err
 }
 
-// hasFilter tells whether a process is under a filter, and can gain no rights.
-func hasFilter(pid int) bool {
+// hasFilter tells whether a process is under a filter, and can gain no rights. In a
+// container everything may be: then it must be under more of them than we are.
+func hasFilter(pid, ours int) bool {
+	b := status(pid)
+	if !bytes.Contains(b, []byte("\nSeccomp:\t2\n")) || !bytes.Contains(b, []byte("\nNoNewPrivs:\t1\n")) {
+		return false
+	}
+	n, known := filters(b)
+	return !known || n > ours
+}
+
+// filters is how many filters a process is under, which kernels before 5.10 do not
+// tell.
+func filters(status []byte) (n int, known bool) {
+	_, rest, ok := bytes.Cut(status, []byte("\nSeccomp_filters:\t"))
+	if !ok {
+		return 0, false
+	}
+	line, _, _ := bytes.Cut(rest, []byte("\n"))
+	n, err := strconv.Atoi(string(line))
+	return n, err == nil
+}
+
+// status is what /proc tells of a process; nothing when it is gone.
+func status(pid int) []byte {
 	var buf [4096]byte
 	n, err := readFile("/proc/"+strconv.Itoa(pid)+"/status", buf[:])
-	return err == nil && bytes.Contains(buf[:n], []byte("\nSeccomp:\t2\n")) && bytes.Contains(buf[:n], []byte("\nNoNewPrivs:\t1\n"))
+	if err != nil {
+		return nil
+	}
+	return buf[:n]
 }
 
 // below lists the descendants of root, without those that want refuses and what

@@ -136,15 +136,17 @@ func runCommand(ctx context.Context, env *Env, f *runFlags, argv []string) error
 	if err != nil {
 		return err
 	}
-	// The process that will be the command comes up while we find out what it
-	// may do.
+	// What every run has is made, and the process that will be the command comes
+	// up, while we find out what it may do.
+	begun := session.Begin(profile.UserDirs(env.Getenv, env.UID), env.UID)
+	defer begun.Cancel()
 	boot := sandbox.Boot(env.streams(), hardening)
 	defer boot.Cancel()
 	cfg, err := f.config(env, argv)
 	if err != nil {
 		return err
 	}
-	cfg.Boot, cfg.Hardening = boot, hardening
+	cfg.Begun, cfg.Boot, cfg.Hardening = begun, boot, hardening
 	f.introduce(env, &cfg)
 	res, err := session.Run(ctx, cfg)
 	if err != nil {

@@ -50,7 +50,12 @@ type direct struct {
 	serving sync.WaitGroup
 }
 
+// open takes the first of a run's servers; a run that serves somebody else's sandbox
+// has two, and no command.
 func (d *direct) open(ctx context.Context, answer func(context.Context, *net.UnixConn)) {
+	if d.cancel != nil {
+		return
+	}
 	d.answer = answer
 	d.ctx, d.cancel = context.WithCancel(ctx)
 }

@@ -119,7 +119,7 @@ func TestCheckLinksOfEarlierRuns(t *testing.T) {
 	vars.Workspace = filepath.Join(p.home, "src/project")
 	for link, to := range map[string]string{
 		"src/project/out": "private", "src/project/doc": "private/doc", "src/project/in": "src/project/real", "src/project/inner/up": "private",
-		"mine": "src/project", "theirs": "private",
+		"mine": "src/project", "theirs": "private", "deep": "src/project/inner",
 	} {
 		if err := os.Symlink(filepath.Join(p.home, to), filepath.Join(p.home, link)); err != nil {
 			t.Fatal(err)
@@ -131,7 +131,7 @@ func TestCheckLinksOfEarlierRuns(t *testing.T) {
 	}{
 		{"./real", true}, {"./in", true}, {"./file", true}, {"./missing", true}, {"~/private", true}, {"~/theirs/doc", true}, {"~/mine/real", true},
 		{"./out", false}, {"./doc", false}, {"./out/sub", false}, {"./out/missing", false}, {"./inner/up", false}, {"./inner/up/sub", false},
-		{"~/mine/out", false}, {"~/mine/inner/up/sub", false},
+		{"~/mine/out", false}, {"~/mine/inner/up/sub", false}, {"~/deep/missing", true}, {"~/deep/up", false},
 	} {
 		for _, key := range []string{`"filesystem": {"read": ["` + tt.path + `"]`, `"filesystem": {"write": ["` + tt.path + `"]`,
 			`"network": {"unix_sockets": ["` + tt.path + `"]`} {

@@ -109,17 +109,22 @@ func TestHelperIsOutOfReach(t *testing.T) {
 		t.Fatal(err)
 	}
 	acts := "env " + act.Environment + "=1 " + exe
-	for name, script := range map[string]string{
-		"helper": "exec " + acts, "daemon": "cat >$FILE; setsid " + acts + " <$FILE >/dev/null 2>&1 & wait",
+	const orphan = "cat >$FILE; (%s <$FILE >/dev/null 2>&1 &)"
+	for _, c := range []struct{ name, script, outer string }{
+		{"helper", "exec " + acts, ""},
+		{"daemon", "cat >$FILE; setsid " + acts + " <$FILE >/dev/null 2>&1 & wait", ""},
+		{"orphan", fmt.Sprintf(orphan, acts), ""},
+		// It is under a filter, as all there is.
+		{"orphan in a container", fmt.Sprintf(orphan, acts), "docker"},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(c.name, func(t *testing.T) {
 			dir, err := os.MkdirTemp("", "kh")
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer os.RemoveAll(dir)
 			port := filepath.Join(dir, "port")
-			h := sh(script)
+			h := sh(c.script)
 			h.Env = []string{"PATH=/usr/bin:/bin", "FILE=" + filepath.Join(dir, "file")}
 			h.Stdin = []byte("listen " + port + "\n")
 			var inside []byte
@@ -133,9 +138,9 @@ func TestHelperIsOutOfReach(t *testing.T) {
 				if err == nil {
 					err = c.Close()
 				}
-				outside <- err
+				outside <- errors.Join(err, os.WriteFile(port+".tried", []byte("x"), 0o600))
 			}()
-			inside = besideHelper(t, h, port, acts)
+			inside = besideHelper(t, h, c.outer, port, acts)
 			if err := <-outside; err != nil {
 				t.Errorf("outside it answers %v: nothing is shown", err)
 			}
@@ -147,12 +152,12 @@ func TestHelperIsOutOfReach(t *testing.T) {
 }
 
 // besideHelper has a command connect to a helper's port, and then to its own.
-func besideHelper(t *testing.T, h sandbox.Helper, port, acts string) []byte {
+func besideHelper(t *testing.T, h sandbox.Helper, outer, port, acts string) []byte {
 	t.Helper()
 	s, dir := stageScene(t)
 	s.Spec.Grants = append(s.Spec.Grants, sandbox.Grant{Path: filepath.Dir(port), Access: sandbox.Read})
-	s.shell("i=0; until [ -s " + port + " ] || [ $i = 2000 ]; do sleep 0.01; i=$((i+1)); done; printf 'tcp 127.0.0.1:%s\\nowntcp\\n' $(cat " + port + ") | " + acts + " >answer")
-	s.Helper, s.Seconds = &h, 20
+	s.shell("i=0; until [ -s " + port + ".tried ] || [ $i = 2000 ]; do sleep 0.01; i=$((i+1)); done; printf 'tcp 127.0.0.1:%s\\nowntcp\\n' $(cat " + port + ") | " + acts + " >answer")
+	s.Helper, s.Seconds, s.Outer = &h, 20, outer
 	if out, err := supervised(t, &s).CombinedOutput(); err != nil && !strings.Contains(string(out), "running /bin/sh") {
 		t.Fatalf("%v: %s", err, out)
 	}

@@ -18,6 +18,7 @@ import (
 
 	"keyhole/internal/approval"
 	"keyhole/internal/control"
+	"keyhole/internal/peer"
 	"keyhole/internal/policy"
 	"keyhole/internal/secret"
 )
@@ -288,6 +289,34 @@ func TestBadRequests(t *testing.T) {
 			}
 			r.question() // others are served as before
 		})
+	}
+}
+
+func TestWhoMayAsk(t *testing.T) {
+	us, parent := uint32(os.Geteuid()), os.Getppid()
+	for name, c := range map[string]struct {
+		cred peer.Cred
+		want bool
+	}{
+		"the person":       {peer.Cred{UID: us, PID: parent}, true},
+		"another user":     {peer.Cred{UID: us + 1, PID: parent}, false},
+		"process unknown":  {peer.Cred{UID: us}, false},
+		"no process":       {peer.Cred{UID: us, PID: -1}, false},
+		"the run itself":   {peer.Cred{UID: us, PID: os.Getpid()}, false},
+		"nobody is nobody": {peer.Cred{}, false},
+	} {
+		if err := control.MayAsk(c.cred); (err == nil) != c.want {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestLongLineIsRefused(t *testing.T) {
+	for n, want := range map[int]bool{100 << 10: true, 300 << 10: false} {
+		line := `{"v":1,"do":"why","about":"` + strings.Repeat("x", n) + "\"}\n"
+		if _, err := control.ReadRequest([]byte(line)); (err == nil) != want {
+			t.Errorf("%d bytes: %v", len(line), err)
+		}
 	}
 }
 

@@ -188,6 +188,10 @@ func outsider(c *net.UnixConn) error {
 	if err != nil {
 		return err
 	}
+	return mayAsk(cred)
+}
+
+func mayAsk(cred peer.Cred) error {
 	if cred.UID != uint32(os.Geteuid()) {
 		return fmt.Errorf("uid %d may not ask here", cred.UID)
 	}

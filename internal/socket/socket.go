@@ -97,16 +97,26 @@ const Anybody = -1
 // and has no business here.
 func Identify(nc *net.UnixConn, pid int) (peer.Cred, error) {
 	cred, err := peer.Of(nc)
-	if err != nil || pid == Anybody {
-		return cred, err
+	if err != nil {
+		return peer.Cred{}, err
+	}
+	if err := admit(cred, pid); err != nil {
+		return peer.Cred{}, err
+	}
+	return cred, nil
+}
+
+func admit(cred peer.Cred, pid int) error {
+	if pid == Anybody {
+		return nil
 	}
 	// The socket's mode says the same; a folder with a wrong mode must not let
 	// another user in.
 	if cred.UID != uint32(os.Geteuid()) {
-		return peer.Cred{}, fmt.Errorf("uid %d: %w", cred.UID, ErrPeer)
+		return fmt.Errorf("uid %d: %w", cred.UID, ErrPeer)
 	}
 	if pid != 0 && cred.PID != pid {
-		return peer.Cred{}, fmt.Errorf("process %d: %w", cred.PID, ErrPeer)
+		return fmt.Errorf("process %d: %w", cred.PID, ErrPeer)
 	}
-	return cred, nil
+	return nil
 }

@@ -1,9 +1,22 @@
 package wire
 
 import (
+	"encoding/binary"
 	"errors"
+	"strings"
 	"testing"
 )
+
+// A text may be as long as a frame, but is not taken.
+func TestLongTextIsRefused(t *testing.T) {
+	for n, want := range map[int]bool{MaxText: true, MaxText + 1: false} {
+		d := decoder{rest: append(binary.BigEndian.AppendUint32(nil, uint32(n)), strings.Repeat("x", n)...)}
+		text := d.text()
+		if err := d.done(); (err == nil) != want || want && len(text) != n {
+			t.Errorf("%d bytes: %d, %v", n, len(text), err)
+		}
+	}
+}
 
 // The value of a frame that turns out to be none is not left in memory.
 func TestRefusedValuesAreWiped(t *testing.T) {

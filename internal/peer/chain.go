@@ -1,6 +1,9 @@
 package peer
 
-import "strings"
+import (
+	"os"
+	"strings"
+)
 
 // maxChain bounds how many ancestors are listed, and maxArgs how much of a
 // command line is: both are chosen by the process itself.
@@ -24,7 +27,18 @@ func chain(pid, stop int) []Process {
 		out = append(out, p)
 		pid = parent
 	}
+	if n := len(out); n > 1 && pid == stop && isStage(out[n-1]) {
+		out = out[:n-1]
+	}
 	return out
+}
+
+// isStage tells whether p is what this program started to start a command with,
+// which says nothing to a person. Its name anybody can take; its program must be
+// this one.
+func isStage(p Process) bool {
+	self, err := os.Executable()
+	return err == nil && p.Args == StageName && p.Exe == self
 }
 
 // maxAncestors is more than any tree of processes is deep.

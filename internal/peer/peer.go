@@ -27,8 +27,12 @@ type Process struct {
 	Args      string // arguments joined by spaces, cut to 256 bytes
 }
 
-// Chain lists pid and its ancestors up to, and without, the process stop; at
-// most 16. A process that is gone ends the chain.
+// StageName is the command line of the process in which this program starts a
+// command, where it takes one.
+const StageName = "keyhole-stage"
+
+// Chain lists pid and its ancestors up to, and without, the process stop and the
+// stage that it has started; at most 16. A process that is gone ends the chain.
 func Chain(pid, stop int) []Process { return chain(pid, stop) }
 
 // Descends tells whether pid is root or one of its descendants. What cannot be

@@ -256,3 +256,34 @@ func TestLargeCallsAreReadInTurn(t *testing.T) {
 	}
 	eventually(t, "their end", func() bool { return len(e.srv.calls) == 0 && len(e.srv.everyone()) == 1 })
 }
+
+// TestSecretsPastAReply asks for more secrets than a reply holds: they are not
+// all read first.
+func TestSecretsPastAReply(t *testing.T) {
+	e := start(t)
+	const size, more = 512 << 10, 8
+	for i := range maxReply/size + more {
+		e.store.mem.Add("L", strings.Repeat("v", size), "service", "mine", "username", fmt.Sprint(i))
+	}
+	c := e.dial(t)
+	s := c.plain()
+	paths, _ := c.search("service", "mine")
+	c.refused(c.call(rootPath, ifaceService, "GetSecrets", "aoo", func(e *encoder) { e.strings(paths); e.str(s) }), nameLimitsExceeded)
+	if n := e.store.Calls("Get"); n > maxReply/size+1 {
+		t.Errorf("%d secrets were read, %d fit", n, maxReply/size)
+	}
+}
+
+func TestNamesAreBounded(t *testing.T) {
+	n := newNameTable()
+	var last string
+	for i := range maxNames + 10 {
+		last = n.show(secret.Ref{Store: "s", ID: fmt.Sprint(i)})
+	}
+	if len(n.refs) != maxNames {
+		t.Errorf("%d names are remembered, want %d", len(n.refs), maxNames)
+	}
+	if r, ok := n.ref(last); !ok || r.ID != fmt.Sprint(maxNames+9) {
+		t.Errorf("the last one is %v, %v", r, ok)
+	}
+}

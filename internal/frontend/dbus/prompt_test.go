@@ -2,6 +2,7 @@ package dbus
 
 import (
 	"context"
+	"fmt"
 	"testing"
 )
 
@@ -59,5 +60,16 @@ func TestPromptDiscards(t *testing.T) {
 				t.Error("discarded twice")
 			}
 		})
+	}
+}
+
+// A client cannot make a connection remember refusals without end.
+func TestRefusalsAreBounded(t *testing.T) {
+	c := &conn{refused: map[string]bool{}}
+	for i := range 10 * maxPrompts {
+		c.keepRefused([]string{fmt.Sprint("/p", i)})
+	}
+	if len(c.refused) != maxPrompts || !c.wasRefused("/p0") {
+		t.Errorf("%d are remembered", len(c.refused))
 	}
 }

@@ -121,9 +121,13 @@ func (s *Server) findAll(ctx context.Context, who policy.Principal, r *wire.Requ
 	for _, info := range found {
 		it := item(info)
 		if r.Secret {
-			_, v, err := s.cfg.Broker.Get(ctx, who, info.Ref)
-			if errors.Is(err, secret.ErrNotFound) {
-				continue // gone by now
+			now, v, err := s.cfg.Broker.Get(ctx, who, info.Ref)
+			if errors.Is(err, secret.ErrNotFound) || err == nil && !matches(&r.Match, now) {
+				v.Wipe() // gone, or another item by now
+				continue
+			}
+			if err == nil {
+				it = item(now)
 			}
 			// A command may make more items than there is memory.
 			if size += v.Len(); size > wire.MaxReply {

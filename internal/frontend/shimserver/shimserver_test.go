@@ -2,12 +2,14 @@ package shimserver
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"net"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -15,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"keyhole/internal/audit"
+	"keyhole/internal/broker"
 	"keyhole/internal/policy"
 	"keyhole/internal/provider/providertest"
 	"keyhole/internal/secret"
@@ -498,5 +502,49 @@ func TestDeafForLargeReplies(t *testing.T) {
 	}
 	for _, nc := range all {
 		e.ok(nc.Close())
+	}
+}
+
+// mover moves an item to another account right before its bytes are read.
+type mover struct {
+	*providertest.Fault
+	mem *providertest.Memory
+}
+
+func (m mover) Get(ctx context.Context, id string) (secret.Info, secret.Value, error) {
+	if err := m.mem.Update(ctx, id, secret.Change{Attributes: attrs{"service": "mine", "account": "other"}}); err != nil {
+		return secret.Info{}, secret.Value{}, err
+	}
+	return m.Fault.Get(ctx, id)
+}
+
+// What became another item between the search and the reading is not what was
+// asked for, granted or not.
+func TestFindLooksAgain(t *testing.T) {
+	e := start(t)
+	log, err := audit.Open(filepath.Join(t.TempDir(), "state", "audit.jsonl"))
+	e.ok(err)
+	set, err := policy.NewSet(testRules())
+	e.ok(err)
+	recorder := log.NewRecorder("s2", nil)
+	b, err := broker.New(broker.Config{Session: "s2", ProfileName: "test", Policy: set, Store: providertest.MemoryName,
+		Provider: mover{e.fault, e.mem}, Audit: recorder})
+	e.ok(err)
+	srv, err := New(Config{Broker: b, Session: "s2"})
+	e.ok(err)
+	t.Cleanup(func() {
+		for _, f := range []func() error{b.Close, recorder.Close, log.Close} {
+			e.ok(f())
+		}
+	})
+	for _, all := range []bool{false, true} {
+		e.mem.Add("l", "v", "service", "mine", "account", "me")
+		r := srv.do(t.Context(), policy.Principal{Session: "s2", FrontEnd: "shim"},
+			&wire.Request{Op: wire.Find, Match: match("service", "mine", "account", "me"), Secret: true, All: all})
+		for _, it := range r.Items {
+			if it.Value != nil {
+				t.Errorf("all %v: given the secret of account %q", all, it.Attributes["account"])
+			}
+		}
 	}
 }

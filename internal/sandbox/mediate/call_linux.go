@@ -62,10 +62,14 @@ func (m *Mediator) mediate(c *call) (syscall.Errno, bool) {
 	if errno != 0 {
 		return errno, true
 	}
-	if errno, ok := m.repeats.begin(c); ok {
+	switch errno, how := m.repeats.begin(c, func() bool { return m.listener.valid(c.n.id) }); how {
+	case fresh:
+		return m.decide(c)
+	case stale:
+		return 0, false
+	default:
 		return errno, true
 	}
-	return m.decide(c)
 }
 
 // decide goes by the socket's family, never by the address's.

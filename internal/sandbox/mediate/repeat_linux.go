@@ -32,14 +32,26 @@ type repeat struct {
 	keep    bool // the result may not have reached the thread
 }
 
-// begin reports the result of the call that c is a repetition of, or notes c.
-func (r *repeats) begin(c *call) (syscall.Errno, bool) {
+// standing is what is known of a call when it begins. The zero standing is that
+// nobody waits for it any more.
+type standing uint8
+
+const (
+	stale standing = iota
+	fresh
+	known
+)
+
+// begin reports the result of the call that c is a repetition of, or notes c. One
+// that nobody waits for any more must not be noted: its thread may have gone on to
+// another call, which would be forgotten.
+func (r *repeats) begin(c *call, waiting func() bool) (syscall.Errno, standing) {
 	if r == nil || c.sock.replaces {
-		return 0, false
+		return 0, fresh
 	}
 	var st unix.Stat_t
 	if unix.Fstat(c.sock.fd, &st) != nil {
-		return 0, false
+		return 0, fresh
 	}
 	mine := &repeat{inode: st.Ino, address: string(c.address), done: make(chan struct{})}
 	r.mu.Lock()
@@ -51,15 +63,18 @@ func (r *repeats) begin(c *call) (syscall.Errno, bool) {
 				break
 			}
 			c.repeat = last
-			return last.errno, true
+			return last.errno, known
 		}
 		r.mu.Unlock()
 		<-last.done
 		r.mu.Lock()
 	}
+	if !waiting() {
+		return 0, stale
+	}
 	r.pruneLocked()
 	c.repeat, r.byThread[c.n.pid] = mine, mine
-	return 0, false
+	return 0, fresh
 }
 
 // same is false for no call at all.

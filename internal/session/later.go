@@ -1,6 +1,7 @@
 package session
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -103,15 +104,18 @@ func (l *later) versions() map[string]version {
 	return found
 }
 
-// scan notes the versions of names below top, under their names with a prefix.
+// scan notes the versions of names below top, under their names with a prefix. It
+// asks the system itself: most of a hundred names are not there, and an error of
+// package os for each is most of what looking costs.
 func scan(found map[string]version, top, prefix string, names []string) {
 	look := func(name string, folder bool) {
-		fi, err := os.Lstat(filepath.Join(top, name))
-		if err != nil || fi.IsDir() != folder {
-			return
+		var st syscall.Stat_t
+		err := syscall.Lstat(top+"/"+name, &st)
+		for errors.Is(err, syscall.EINTR) {
+			err = syscall.Lstat(top+"/"+name, &st)
 		}
-		if st, ok := fi.Sys().(*syscall.Stat_t); ok {
-			found[prefix+name] = version{st.Ino, fi.Size(), changeTime(st)}
+		if err == nil && (st.Mode&syscall.S_IFMT == syscall.S_IFDIR) == folder {
+			found[prefix+name] = version{st.Ino, st.Size, changeTime(&st)}
 		}
 	}
 	for _, name := range names {

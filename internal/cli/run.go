@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -209,6 +210,9 @@ func runFailure(err error) error {
 	var ns *sandbox.NotStarted
 	if errors.As(err, &ns) {
 		f.Code, f.Err = ns.Code, ns
+		if errors.Is(ns, fs.ErrPermission) {
+			f.Hint = "'keyhole why path PROGRAM' says whether the profile lets the command read it; --read-path FOLDER lets it"
+		}
 	}
 	var h *session.Hinted
 	if errors.As(err, &h) {

@@ -225,6 +225,9 @@ func printVerdictText(env *Env, v *profile.Verdict) error {
 	if v.Reason != "" {
 		lines = append(lines, "reason: "+v.Reason)
 	}
+	for _, w := range v.Wrappers {
+		lines = append(lines, "wrapped tool that gets it: "+w)
+	}
 	for _, l := range lines {
 		if _, err := fmt.Fprintln(env.Stdout, secret.Printable(l)); err != nil {
 			return err

@@ -73,6 +73,40 @@ func TestWhyJSON(t *testing.T) {
 	}
 }
 
+// A wrapper is a grant to its tool: why names it beside the command's own right,
+// unless a rule takes the item from the tool too.
+func TestWhyWrapper(t *testing.T) {
+	d := newProfileDesk(t)
+	d.write(t, ".config/keyhole/profiles/own.jsonc", `{
+  "credential_access": [
+    { "services": ["asked"], "accounts": ["*"], "operations": ["read"], "effect": "ask" },
+    { "services": ["denied"], "accounts": ["*"], "effect": "deny" }
+  ],
+  "wrappers": { "tool": { "allow": [["list"]], "env": {
+    "A": { "service": "plain", "account": "me" },
+    "B": { "service": "asked", "account": "me" },
+    "C": { "service": "denied", "account": "me" } } } }
+}`)
+	const tool = "wrapped tool that gets it: tool, HOME/.config/keyhole/profiles/own.jsonc:6"
+	for args, want := range map[string]string{
+		"service=plain account=me":                    tool + "\n",
+		"service=asked account=me":                    tool + ", after your yes\n",
+		"service=denied account=me":                   "",
+		"service=asked account=other":                 "",
+		"service=plain account=other":                 "",
+		"service=plain account=me --operation update": "",
+	} {
+		_, out, errs := d.run(append([]string{"why", "credential", "-p", "own"}, strings.Fields(args)...)...)
+		_, got, _ := strings.Cut(out, "wrapped tool")
+		if got != "" {
+			got = "wrapped tool" + got
+		}
+		if got != want || errs != "" || !strings.HasPrefix(out, "deny: ") && !strings.HasPrefix(out, "ask: ") {
+			t.Errorf("why credential %s:\n%s%s\nwant %q", args, out, errs, want)
+		}
+	}
+}
+
 func TestWhyUsage(t *testing.T) {
 	d := newProfileDesk(t)
 	for args, want := range map[string]string{

@@ -29,6 +29,7 @@ type Verdict struct {
 	WriteTo   string            `json:"write_to,omitempty"`
 	Rule      string            `json:"rule,omitempty"` // file:line; absent when no rule matched
 	Reason    string            `json:"reason,omitempty"`
+	Wrappers  []string          `json:"wrappers,omitempty"` // wrapped tools that get the item, with file:line
 }
 
 // Caller is what a run has besides its profile.
@@ -70,7 +71,8 @@ func (p *Profile) whyCredential(a Asked, by Caller) (Verdict, error) {
 	if err != nil {
 		return Verdict{}, err
 	}
-	d := set.Decide(policy.Request{Who: policy.Principal{FrontEnd: "cli", UID: uint32(by.UID)}, Operation: op, Item: item})
+	asked := policy.Request{Who: policy.Principal{FrontEnd: "cli", UID: uint32(by.UID)}, Operation: op, Item: item}
+	d := set.Decide(asked)
 	v := Verdict{
 		Decision: d.Effect.String(), Question: op.String() + " " + item.String(),
 		Operation: op.String(), Item: item.Attributes,
@@ -81,7 +83,34 @@ func (p *Profile) whyCredential(a Asked, by Caller) (Verdict, error) {
 	if d.Effect != policy.Deny && slices.Contains([]policy.Operation{policy.Create, policy.Update, policy.Delete}, op) {
 		v.WriteTo = d.WriteTo.String()
 	}
-	return v, nil
+	v.Wrappers, err = p.wrappersOf(asked)
+	return v, err
+}
+
+// wrappersOf names the wrapped tools that get what is asked for: it is theirs,
+// and no rule of the profile takes it away.
+func (p *Profile) wrappersOf(asked policy.Request) ([]string, error) {
+	var names []string
+	for _, w := range p.Wrappers {
+		own, err := policy.NewSet(w.Rules(nil))
+		if err != nil {
+			return nil, err
+		}
+		all, err := policy.NewSet(w.Rules(p.Rules))
+		if err != nil {
+			return nil, err
+		}
+		if own.Decide(asked).Effect == policy.Deny {
+			continue
+		}
+		switch text := w.Name + ", " + w.Source.String(); all.Decide(asked).Effect {
+		case policy.Allow:
+			names = append(names, text)
+		case policy.Ask:
+			names = append(names, text+", after your yes")
+		}
+	}
+	return names, nil
 }
 
 // denied is a verdict that nothing allows.

@@ -266,10 +266,10 @@ func foldKey(e Entry) [sha256.Size]byte {
 		}
 	}
 	ref := e.Request.Item
-	add(string(e.Kind), e.Request.Operation.String(), e.Rule, e.Target, ref.Store, ref.Collection, ref.ID)
-	if e.Kind == Failed || e.Kind == Answered {
-		add(e.Answer.String(), e.Detail)
-	}
+	// The detail says which of a wrapped tool's acts was done with one secret: a
+	// harmless one must not stand for all that follow.
+	add(string(e.Kind), e.Request.Operation.String(), e.Rule, e.Target, ref.Store, ref.Collection, ref.ID,
+		e.Answer.String(), e.Detail)
 	for _, k := range slices.Sorted(maps.Keys(ref.Attributes)) {
 		add(k, ref.Attributes[k])
 	}

@@ -63,6 +63,7 @@ func TestWhatIsNotFolded(t *testing.T) {
 		"target":    {base, change(func(e *audit.Entry) { e.Target = "overlay" })},
 		"long item": {entry(audit.Denied, fmt.Sprintf("%300d", 1)), entry(audit.Denied, fmt.Sprintf("%300d", 2))},
 		"shifted":   {change(func(e *audit.Entry) { e.Rule, e.Target = "ab", "c" }), change(func(e *audit.Entry) { e.Rule, e.Target = "a", "bc" })},
+		"detail":    {change(func(e *audit.Entry) { e.Detail = "tool gh auth status" }), change(func(e *audit.Entry) { e.Detail = "tool gh repo delete" })},
 		"start":     {audit.Entry{Kind: audit.Start}, audit.Entry{Kind: audit.Start}},
 		"answer":    {answered, change(func(e *audit.Entry) { e.Kind = audit.Answered; e.Answer = policy.Allow })},
 	}

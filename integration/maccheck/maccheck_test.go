@@ -170,3 +170,86 @@ func TestShellcheck(t *testing.T) {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
+
+// The one keychain that does not follow HOME is never written to, and asked only
+// where a switch says that it is nobody's.
+func TestOtherKeychainIsOnlyAsked(t *testing.T) {
+	b, err := os.ReadFile(script)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(b)) {
+		if strings.Contains(line, "kSecValueData") && !strings.Contains(line, "kSecUseKeychain as String: own") {
+			t.Errorf("an item is written without the keychain being named: %s", line)
+		}
+	}
+	other := quoted(t, b, "other_swift")
+	for _, call := range []string{"SecItemAdd", "SecItemUpdate", "SecItemDelete", "kSecReturnData"} {
+		if strings.Contains(other, call) {
+			t.Errorf("the other keychain: %s", call)
+		}
+	}
+	for _, env := range [][]string{nil, {"CI=1"}, {"KEYHOLE_OTHER_KEYCHAIN=1"}} {
+		out, ran := otherKeychain(t, b, env)
+		if ran || !strings.HasPrefix(out, "not run\t") {
+			t.Errorf("with %v the step runs: %q", env, out)
+		}
+	}
+	if out, ran := otherKeychain(t, b, []string{"CI=1", "KEYHOLE_OTHER_KEYCHAIN=1"}); !ran {
+		t.Errorf("with both it does not run: %q", out)
+	}
+}
+
+// otherKeychain runs the step's code with a compiler that only says it was asked for.
+func otherKeychain(t *testing.T, b []byte, env []string) (out string, ran bool) {
+	t.Helper()
+	step := regexp.MustCompile(`(?ms)^V_33\(\) \{.*?^\}`).Find(b)
+	if step == nil {
+		t.Fatal("there is no V-33")
+	}
+	cmd := exec.Command("bash", "-c", "has() { echo asked; return 1; }\n"+string(step)+"\nV_33")
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH")}, env...)
+	got, err := cmd.Output()
+	if _, ended := err.(*exec.ExitError); err != nil && !ended {
+		t.Fatal(err)
+	}
+	return string(got), strings.Contains(string(got), "asked")
+}
+
+// quoted is the text of a variable that holds a program.
+func quoted(t *testing.T, script []byte, name string) string {
+	t.Helper()
+	m := regexp.MustCompile(`(?ms)^` + name + `=(?:"\$libc")?'\n(.*?)'$`).FindSubmatch(script)
+	if m == nil {
+		t.Fatalf("there is no %s", name)
+	}
+	return string(m[1])
+}
+
+// The programs inside the steps are at least programs, and the terminal that a
+// step makes for its command has the sizes and the order the step relies on.
+func TestProgramsInSteps(t *testing.T) {
+	if _, err := exec.LookPath("python3"); err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal("no python3: scripts/install-test-deps gets it")
+		}
+		t.Skip("no python3")
+	}
+	b, err := os.ReadFile(script)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"terminal", "other_terminal", "checked", "looked_up", "staged", "holders", "hash_of_peer", "watched"} {
+		cmd := exec.Command("python3", "-c", "import sys; compile(sys.stdin.read(), sys.argv[1], 'exec')", name)
+		cmd.Stdin = strings.NewReader(quoted(t, b, name))
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", name, err, out)
+		}
+	}
+	waits := `trap "stty size; exit 7" WINCH; stty size; echo ready; n=0; while [ $n -lt 100 ]; do sleep 0.1; n=$((n + 1)); done`
+	cmd := exec.Command("python3", "-c", quoted(t, b, "terminal"), "sh", "-c", waits)
+	out, _ := cmd.Output()
+	if got := strings.ReplaceAll(string(out), "\r", ""); got != "40 100\nready\n50 120\n" || cmd.ProcessState.ExitCode() != 7 {
+		t.Errorf("%q, %v", got, cmd.ProcessState)
+	}
+}

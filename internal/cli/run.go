@@ -137,17 +137,15 @@ func runCommand(ctx context.Context, env *Env, f *runFlags, argv []string) error
 	if err != nil {
 		return err
 	}
-	// What every run has is made, and the process that will be the command comes
-	// up, while we find out what it may do.
-	begun := session.Begin(profile.UserDirs(env.Getenv, env.UID), env.UID)
-	defer begun.Cancel()
+	// The process that will be the command comes up while we find out what it
+	// may do.
 	boot := sandbox.Boot(env.streams(), hardening)
 	defer boot.Cancel()
 	cfg, err := f.config(env, argv)
 	if err != nil {
 		return err
 	}
-	cfg.Begun, cfg.Boot, cfg.Hardening = begun, boot, hardening
+	cfg.Boot, cfg.Hardening = boot, hardening
 	f.introduce(env, &cfg)
 	res, err := session.Run(ctx, cfg)
 	if err != nil {

@@ -82,7 +82,7 @@ func Serve(ctx context.Context, cfg Config, dir, at string, ready func(Served) e
 // openServed opens what a run has, and answers on two more sockets.
 func (r *run) openServed(ctx context.Context, mount string) error {
 	cfg := &r.cfg
-	if err := r.makeOwnFiles(cfg.Dirs, cfg.UID, nil); err != nil {
+	if err := r.makeOwnFiles(); err != nil {
 		return err
 	}
 	rules, err := policy.NewSet(cfg.Profile.Rules)

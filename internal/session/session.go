@@ -22,6 +22,7 @@ import (
 	"keyhole/internal/profile"
 	"keyhole/internal/sandbox"
 	"keyhole/internal/secret"
+	"keyhole/internal/socket"
 )
 
 // Config is one run. Zero values mean the usual.
@@ -43,10 +44,6 @@ type Config struct {
 
 	// Hardening is the layer asked for, of Boot too.
 	Hardening sandbox.Hardening
-
-	// Begun is what the caller has begun already of the run, for the same Dirs and
-	// UID, to save time. Nil: Run does it.
-	Begun *Beginning
 
 	// Boot is what the caller has started already of the command's process, to
 	// save time; its streams count then. Nil: Run does it.
@@ -109,6 +106,7 @@ type run struct {
 	later     later
 	layer     sandbox.Layer                      // set before the command's first instruction
 	inherited func() (passed, withheld []string) // of the caller's environment
+	held      <-chan struct{}                    // closed when nothing ends this process without taking down; nil: not waited for
 	log       *audit.Log
 	recorder  *audit.Recorder
 	store     *store
@@ -129,18 +127,16 @@ type run struct {
 // Run does one whole run. The error is keyhole's own failure (or a
 // *sandbox.NotStarted); a command that ran and failed is a Result.
 func Run(ctx context.Context, cfg Config) (Result, error) {
-	b := cfg.Begun
-	if b == nil {
-		b = Begin(cfg.Dirs, cfg.UID)
-	}
-	r := b.take(cfg)
-	defer b.signals.release()
+	r := newRunOf(cfg)
+	signals := holdSignals()
+	defer signals.release()
+	r.held = signals.held
 	step("begun")
 	defer r.close()
-	if err := r.open(ctx, b.made); err != nil {
+	if err := r.open(ctx); err != nil {
 		return Result{}, nested(err, lookup(cfg.Environ, sessionVar))
 	}
-	return r.serve(ctx, b.signals)
+	return r.serve(ctx, signals)
 }
 
 // nested explains what went wrong in a run that is inside of another one.
@@ -154,34 +150,21 @@ func nested(err error, id string) error {
 }
 
 func newRunOf(cfg Config) *run {
-	r := &run{running: make(chan *sandbox.Process, 1), atOnce: make(chan struct{}, toolsAtOnce)}
-	r.configure(cfg)
-	return r
-}
-
-func (r *run) configure(cfg Config) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	if cfg.Notice == nil {
 		cfg.Notice = func(string) {}
 	}
-	r.cfg = cfg
+	return &run{cfg: cfg, running: make(chan *sandbox.Process, 1), atOnce: make(chan struct{}, toolsAtOnce)}
 }
 
 // open prepares everything that must be there before the command starts. The
-// files are made while the profile is checked: a start waits for both. own hears
-// of the run's own files.
-func (r *run) open(ctx context.Context, own <-chan error) error {
+// files are made while the profile is checked: a start waits for both.
+func (r *run) open(ctx context.Context) error {
 	cfg := &r.cfg
 	made := make(chan error, 1)
-	go func() {
-		err := <-own
-		if err == nil {
-			err = r.makeFiles()
-		}
-		made <- err
-	}()
+	go func() { made <- r.makeFiles() }()
 	r.inherited = sync.OnceValues(func() (passed, withheld []string) {
 		return cfg.Profile.Environment.Filter(cfg.Environ, cfg.Pass)
 	})
@@ -231,8 +214,38 @@ func (r *run) openBroker(ctx context.Context, rules *policy.Set) (err error) {
 	return nil
 }
 
-// makeFiles makes what the command is given.
+// makeOwnFiles opens the audit log and makes the run directory with its sockets,
+// on which nobody answers yet.
+func (r *run) makeOwnFiles() (err error) {
+	if r.log, err = audit.Open(audit.Path(r.cfg.Dirs.State)); err != nil {
+		return &Hinted{fmt.Errorf("opening audit log: %w", err),
+			"nothing runs without a record of what was released; free the disk or mend the path"}
+	}
+	step("log open")
+	if r.held != nil {
+		<-r.held
+	}
+	if r.dir, err = makeRunDir(r.cfg.Dirs.Runtime, r.cfg.UID); err != nil {
+		return fmt.Errorf("making run directory: %w", err)
+	}
+	r.id = r.dir.id
+	step("folder made")
+	for _, path := range []string{r.dir.bus(), r.dir.wire()} {
+		l, err := socket.Listen(path)
+		if err != nil {
+			return fmt.Errorf("listening on endpoint: %w", err)
+		}
+		r.sockets = append(r.sockets, l)
+	}
+	step("listening")
+	return nil
+}
+
+// makeFiles makes the run's own files and what the command is given.
 func (r *run) makeFiles() (err error) {
+	if err := r.makeOwnFiles(); err != nil {
+		return err
+	}
 	r.later = lookAtLater(r.cfg.Vars.Workspace, r.cfg.Vars.Home, r.cfg.Executable, r.cfg.Profile.Filesystem.Write)
 	names := systemShims(r.cfg.Profile.Shims)
 	if r.shims, err = makeShims(r.dir, r.cfg.Executable, names, wrapperNames(r.cfg.Profile)); err != nil {

@@ -1,7 +1,10 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -54,7 +57,12 @@ func (f *storeFlags) path(env *Env) string {
 // open gets the key and opens the file.
 func (f *storeFlags) open(env *Env) (*session.Sealed, error) {
 	path := f.path(env)
-	k, err := keySource(env, f.identity).Key(path)
+	src := keySource(env, f.identity)
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) && src.Identity == "" && src.PassphraseFile == "" {
+		_, err := session.OpenSealed(path, session.SealedKey{}) // a passphrase would be asked for in vain
+		return nil, runFailure(err)
+	}
+	k, err := src.Key(path)
 	if err != nil {
 		return nil, runFailure(err)
 	}

@@ -9,15 +9,16 @@ import "strings"
 func (w *writer) head(tag string) {
 	w.line("(version 1)")
 	w.line(`(deny default (with message "%s"))`, tag)
-	// These are allowed under "deny default" unless they are named.
-	w.line("(deny nvram* iokit-get-properties)")
+	// These are allowed under "deny default" unless they are named. What other
+	// processes are is asked for by process-info.
+	w.line("(deny nvram* iokit-get-properties process-info* file-map-executable)")
 }
 
 func (w *writer) processes() {
 	w.line("(allow process-exec*)")
 	w.line("(allow process-fork)")
 	w.line("(allow signal (target self) (target same-sandbox))")
-	w.line("(allow process-info* (target same-sandbox))")
+	w.line("(allow process-info* (target self) (target same-sandbox))")
 	w.line("(allow sysctl-read%s%s)", names("sysctl-name", sysctlNames), names("sysctl-name-prefix", sysctlPrefixes))
 	w.line("(allow sysctl-write%s)", names("sysctl-name", "kern.tcsm_enable kern.grade_cputype"))
 	w.line("(allow ipc-posix-sem)")

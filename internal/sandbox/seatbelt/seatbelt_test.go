@@ -100,7 +100,7 @@ func TestDenied(t *testing.T) {
 	p.Check(false, act{"lsopen", ""}, act{"appleevent-send", ""}, act{"job-creation", ""}, act{"mach-register", "x"}, act{"file-issue-extension", "/x"},
 		act{"distributed-notification-post", ""}, act{"nvram-get", "x"}, act{"user-preference-read", "x"}, act{"file-mount", "/x"}, act{"system-privilege", ""},
 		act{"sysctl-read", "kern.procargs2.1234"}, act{"sysctl-read", "kern.procargs2"}, act{"sysctl-write", "kern.maxproc"},
-		act{"signal", "others"}, act{"process-info-pidinfo", "others"}, act{"mach-priv-task-port", "others"})
+		act{"signal", "others"}, act{"process-info-pidinfo", "others"}, act{"process-info-pidfdinfo", "others"}, act{"iokit-get-properties", ""}, act{"mach-priv-task-port", "others"})
 	for _, socket := range []string{"/private/tmp/com.apple.launchd.x/Listeners", "/Users/alice/.docker/run/docker.sock", "/private/tmp/tmux-501/default", "/Users/alice/src/project/evil.sock"} {
 		p.Check(false, act{"network-outbound", socket})
 	}
@@ -120,7 +120,7 @@ func TestAllowed(t *testing.T) {
 	}
 	p.Check(true, over("/dev/ttys004", "file-read-data", "file-write-data", "file-ioctl")...)
 	p.Check(true, over("/dev/null", "file-read-data", "file-write-data")...)
-	p.Check(true, act{"process-exec", "/bin/zsh"}, act{"process-fork", ""}, act{"signal", "same-sandbox"}, act{"file-read-metadata", "/Users/alice/anything"},
+	p.Check(true, act{"process-exec", "/bin/zsh"}, act{"process-fork", ""}, act{"signal", "same-sandbox"}, act{"process-info-pidinfo", "same-sandbox"}, act{"file-read-metadata", "/Users/alice/anything"},
 		act{"mach-lookup", "com.apple.trustd.agent"}, act{"mach-lookup", "com.apple.system.opendirectoryd.libinfo"}, act{"sysctl-read", "hw.ncpu"},
 		act{"sysctl-read", "kern.proc.pid.5"}, act{"network-outbound", "ip 93.184.216.34:443"}, act{"network-outbound", "ip localhost:8080"},
 		act{"network-outbound", "/private/var/run/mDNSResponder"}, act{"network-outbound", "/private/var/folders/ab/cd/T/keyhole-501/0c85f4510a/ep/wire"},
@@ -221,12 +221,12 @@ func FuzzPaths(f *testing.F) {
 
 // The evaluator itself must tell the modes apart.
 func TestEvaluator(t *testing.T) {
-	for text, want := range map[string][3]bool{
-		`(allow file-read* (subpath "/a")) (deny file-read-data (subpath "/a")) (allow file-read* (literal "/a/b"))`: {true, false, false},
-		`(allow file-read-data (subpath "/a")) (deny file-read* (subpath "/a"))`:                                     {false, true, true},
-		`(deny file-read-data (literal "/a/b")) (allow file-read-data)`:                                              {true, true, false},
-		`(allow file-read* (subpath "/a"))`:                                                                          {true, true, true},
-		`(allow file-write* (subpath "/a"))`:                                                                         {false, false, false},
+	for text, want := range map[string][seatbelttest.Modes]bool{
+		`(allow file-read* (subpath "/a")) (deny file-read-data (subpath "/a")) (allow file-read* (literal "/a/b"))`: {true, false, false, false},
+		`(allow file-read-data (subpath "/a")) (deny file-read* (subpath "/a"))`:                                     {false, true, true, true},
+		`(deny file-read-data (literal "/a/b")) (allow file-read-data)`:                                              {true, true, false, false},
+		`(allow file-read* (subpath "/a"))`:                                                                          {true, true, true, true},
+		`(allow file-write* (subpath "/a"))`:                                                                         {false, false, false, false},
 	} {
 		p := load(t, &seatbelt.Profile{Text: "(version 1)\n(deny default)\n" + text})
 		for m := range seatbelttest.Modes {

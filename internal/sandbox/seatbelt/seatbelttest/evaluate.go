@@ -1,6 +1,6 @@
 // Package seatbelttest is for tests. It reads a Seatbelt profile and decides by
 // it, and shares nothing with what writes one. Nobody has said exactly how
-// Seatbelt decides, so it does it in three ways: a protected act must be denied,
+// Seatbelt decides, so it does it in four ways: a protected act must be denied,
 // and a needed one allowed, in all of them.
 package seatbelttest
 
@@ -19,10 +19,13 @@ const (
 	LastMatch  Mode = iota // the last rule that matches
 	ExactFirst             // a rule for the very operation beats one for its wildcard, whatever the order
 	FiltersToo             // and a rule without a filter never beats one with a filter
+	Named                  // and some operations are allowed unless a rule names them
 	Modes
 )
 
-func (m Mode) String() string { return [...]string{"last match", "exact first", "filters too"}[m] }
+func (m Mode) String() string {
+	return [...]string{"last match", "exact first", "filters too", "named"}[m]
+}
 
 // sexp is a list or an atom.
 type sexp struct {
@@ -144,7 +147,7 @@ func (p *Policy) Allowed(m Mode, a Act) bool {
 	best, found := rule{}, -1
 	for i, r := range p.rules {
 		op := p.matches(r, a)
-		if op == 0 {
+		if op == 0 || m >= Named && op == byDefault && unlessNamed(a[0]) {
 			continue
 		}
 		weight := 0
@@ -158,11 +161,24 @@ func (p *Policy) Allowed(m Mode, a Act) bool {
 			best, found = r, weight
 		}
 	}
-	return found >= 0 && best.allow
+	if found < 0 {
+		return true // only what is allowed unless it is named gets here
+	}
+	return best.allow
 }
 
+// unlessNamed tells whether Chromium's and Apple's own profiles take an operation
+// to be allowed under "deny default".
+func unlessNamed(op string) bool {
+	return strings.HasPrefix(op, "process-info") || strings.HasPrefix(op, "nvram") ||
+		op == "iokit-get-properties" || op == "file-map-executable" || op == "dynamic-code-generation"
+}
+
+// byDefault is how exactly a rule for default names an operation.
+const byDefault = 1
+
 // matches is 0 when the rule is not about the act, else how exactly it names the
-// operation: 1 for default, 2 for a wildcard, 3 for itself.
+// operation: byDefault, 2 for a wildcard, 3 for itself.
 func (p *Policy) matches(r rule, a Act) int {
 	exact := 0
 	for _, op := range r.ops {
@@ -173,7 +189,7 @@ func (p *Policy) matches(r rule, a Act) int {
 		case wild && strings.HasPrefix(a[0], base):
 			exact = max(exact, 2)
 		case op == "default":
-			exact = max(exact, 1)
+			exact = max(exact, byDefault)
 		}
 	}
 	if exact == 0 || len(r.filters) == 0 {

@@ -64,20 +64,6 @@ func (r *run) help(ctx context.Context, h Helper) ([]byte, int, error) {
 	return out, code, nil
 }
 
-// ended is what became of a helper that err was met with.
-func (h *Helper) ended(ctx context.Context, ws unix.WaitStatus, err error) (int, error) {
-	switch {
-	case ctx.Err() != nil:
-		err = ctx.Err()
-	case err == nil && ws.Signaled():
-		err = ErrHelperSignal
-	}
-	if err != nil {
-		return 0, fmt.Errorf("running %s: %w", h.Path, err)
-	}
-	return ws.ExitStatus(), nil
-}
-
 // startHelper forks under the lock that reap takes before it waits: the helper
 // is known before it can be reaped.
 func (r *run) startHelper(h Helper, files ...*os.File) (*helper, error) {

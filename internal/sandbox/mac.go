@@ -56,6 +56,20 @@ func ProfileForMac(s *Spec, tty string, resolve func(string) string) (*MacProfil
 	return seatbelt.Generate(in)
 }
 
+// CommandForMac is what is executed for s in dir, with the profile's text in file:
+// arguments, which any program of the person can read, and environment. Variables
+// that have the loader put a library of somebody's into a program before it is
+// confined are left out; sandbox-exec drops them as well.
+func CommandForMac(s *Spec, p *MacProfile, file, dir string) (argv, env []string) {
+	env = []string{"PWD=" + dir}
+	for _, kv := range s.Env {
+		if !strings.HasPrefix(kv, "DYLD_") {
+			env = append(env, kv)
+		}
+	}
+	return p.Command(file, s.Path, s.Argv[1:]), env
+}
+
 // ownSockets are keyhole's. A Mac does not open all sockets of a folder.
 func ownSockets(s *Spec) []string {
 	var all []string

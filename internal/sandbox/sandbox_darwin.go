@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 	"syscall"
 	"time"
 
@@ -97,7 +95,8 @@ func startAt(ctx context.Context, s *Spec, streams Streams, terminal *leash.Term
 	if err != nil {
 		return nil, err
 	}
-	file := filepath.Join(filepath.Dir(s.EndpointDir), "profile.sb")
+	// Wrapped tools of one name share a folder, and run at the same time.
+	file := filepath.Join(filepath.Dir(s.EndpointDir), fmt.Sprintf("profile-%d.sb", os.Getpid()))
 	if err := os.WriteFile(file, []byte(profile.Text), 0o600); err != nil {
 		return nil, fmt.Errorf("writing sandbox profile: %w", err)
 	}
@@ -112,9 +111,9 @@ func startAt(ctx context.Context, s *Spec, streams Streams, terminal *leash.Term
 	if s.OnLayer != nil {
 		s.OnLayer(Layer{Why: "macOS has one layer, Seatbelt"})
 	}
+	argv, env := CommandForMac(s, profile, file, dir)
 	child, err := leash.Start(&leash.Command{
-		Path: seatbelt.Program, Argv: profile.Command(file, s.Path, s.Argv[1:]),
-		Env: append([]string{"PWD=" + dir}, withoutLoader(s.Env)...), Dir: dir,
+		Path: seatbelt.Program, Argv: argv, Env: env, Dir: dir,
 		Stdin: streams.Stdin, Stdout: streams.Stdout, Stderr: streams.Stderr,
 		Terminal: terminal, Watchdog: watchdog, Self: self, Gate: gatePart,
 	})
@@ -133,7 +132,7 @@ func startAt(ctx context.Context, s *Spec, streams Streams, terminal *leash.Term
 func tryProfile(ctx context.Context, s *Spec, file string, profile *MacProfile, self string) error {
 	ctx, cancel := context.WithTimeout(ctx, prepareTime)
 	defer cancel()
-	shut, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(filepath.Dir(s.EndpointDir), "shut"), Net: "unix"})
+	shut, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(filepath.Dir(s.EndpointDir), fmt.Sprintf("s%d", os.Getpid())), Net: "unix"})
 	if err != nil {
 		return fmt.Errorf("preparing the probe: %w", err)
 	}
@@ -157,12 +156,6 @@ func tryProfile(ctx context.Context, s *Spec, file string, profile *MacProfile, 
 	return nil
 }
 
-// withoutLoader leaves out what would have the loader put a library of somebody's
-// into a program before it is confined. sandbox-exec drops them as well.
-func withoutLoader(env []string) []string {
-	return slices.DeleteFunc(slices.Clone(env), func(kv string) bool { return strings.HasPrefix(kv, "DYLD_") })
-}
-
 func (p process) pid() int { return p.child.PID() }
 
 func (p process) wait() (Status, error) {
@@ -176,55 +169,6 @@ func (p process) wait() (Status, error) {
 func (p process) kill() { p.child.Kill() }
 
 func (process) refused() []Refused { return nil }
-
-// help runs a helper. Here nobody else waits for children that are not theirs.
-func (p process) help(ctx context.Context, h Helper) ([]byte, int, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(p.ctx, cancel)()
-	out := &limited{left: h.MaxOutput}
-	cmd := exec.CommandContext(ctx, h.Path)
-	cmd.Args, cmd.Env, cmd.Dir = h.Argv, h.Env, h.Dir
-	if cmd.Env == nil {
-		cmd.Env = []string{}
-	}
-	cmd.Stdin, cmd.Stdout = bytes.NewReader(h.Stdin), out
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.WaitDelay = time.Second
-	err := cmd.Run()
-	var exit *exec.ExitError
-	switch {
-	case out.full:
-		err = ErrHelperOutput
-	case ctx.Err() != nil:
-		err = ctx.Err()
-	case errors.As(err, &exit) && exit.Exited():
-		return out.b.Bytes(), exit.ExitCode(), nil
-	case errors.As(err, &exit):
-		err = ErrHelperSignal
-	}
-	if err != nil {
-		return nil, 0, fmt.Errorf("running %s: %w", h.Path, err)
-	}
-	return out.b.Bytes(), 0, nil
-}
-
-// limited is output up to a limit.
-type limited struct {
-	b    bytes.Buffer
-	left int
-	full bool
-}
-
-func (l *limited) Write(p []byte) (int, error) {
-	if len(p) > l.left {
-		l.full = true
-		return 0, ErrHelperOutput
-	}
-	l.left -= len(p)
-	return l.b.Write(p)
-}
 
 // play: the watchdog and the gate run outside, the probe under the profile.
 func play(args []string) (int, bool) {

@@ -55,6 +55,12 @@ func starter(argv []string) int {
 		fmt.Fprintln(os.Stderr, "starter:", err)
 		return 125
 	}
+	if os.Getenv(besideVar) != "" {
+		if err := besideStarter(argv); err != nil {
+			return fail(err)
+		}
+		return 0
+	}
 	path, err := exec.LookPath(argv[0])
 	if err != nil {
 		return fail(err)

@@ -107,11 +107,19 @@ func (r *run) writable(path string) (string, bool) {
 		if err != nil {
 			real = p.Path
 		}
-		if path == real || strings.HasPrefix(path, strings.TrimSuffix(real, "/")+"/") {
+		if at, below := r.spelled(path), strings.TrimSuffix(r.spelled(real), "/")+"/"; strings.HasPrefix(at+"/", below) {
 			return p.Path, true
 		}
 	}
 	return "", false
+}
+
+// spelled is a path as it is compared: on a Mac one file has many spellings.
+func (r *run) spelled(path string) string {
+	if r.cfg.Vars.FoldCase {
+		return strings.ToLower(path)
+	}
+	return path
 }
 
 // safePath is PATH without the folders the command may write.

@@ -53,7 +53,8 @@ func (r *run) toolSpec(w *wrapped, call shimserver.Call, values map[string]strin
 			UDP:      cfg.Profile.Network.Outbound == policy.Allow,
 			Loopback: cfg.Profile.Network.Loopback,
 		},
-		Mac: sandbox.Mac{Tag: "keyhole-" + r.id, Home: cfg.Vars.Home, Tmp: filepath.Join(w.folder, "tmp"), Run: filepath.Join(w.folder, "run")},
+		// A name of its own in the profile keeps it from being the command's sandbox.
+		Mac: sandbox.Mac{Tag: "keyhole-" + r.id + "-" + filepath.Base(w.folder), Home: cfg.Vars.Home, Tmp: filepath.Join(w.folder, "tmp"), Run: filepath.Join(w.folder, "run")},
 	}
 	read := func(path string) {
 		s.Grants = append(s.Grants, sandbox.Grant{Path: path, Access: sandbox.Read, Optional: true})
@@ -120,6 +121,16 @@ func (r *run) toolEnv(w *wrapped, values map[string]string) []string {
 	return out
 }
 
+// confined is the sandbox of the tool, on either system.
+func (s *toolSpec) confined(streams sandbox.Streams) *sandbox.Spec {
+	return &sandbox.Spec{
+		Path: s.Path, Argv: s.Argv, Env: s.Env, Dir: s.Dir, Streams: streams,
+		Grants: s.Grants, Protected: s.Protected, EndpointDir: s.EndpointDir, Probe: s.Probe, Network: s.Network,
+		Hardening: s.Hardening, Home: s.Home,
+		Endpoints: []string{filepath.Base(s.Probe)}, Mac: s.Mac,
+	}
+}
+
 // RunWrapped is the second process: it reads what to run from spec, runs it
 // confined with the streams it has itself, and returns the tool's exit status.
 func RunWrapped(ctx context.Context, spec io.Reader, streams sandbox.Streams) (int, error) {
@@ -133,12 +144,7 @@ func RunWrapped(ctx context.Context, spec io.Reader, streams sandbox.Streams) (i
 	if err != nil {
 		return 0, errors.New("internal error: what to run cannot be read")
 	}
-	p, err := sandbox.Start(ctx, &sandbox.Spec{
-		Path: s.Path, Argv: s.Argv, Env: s.Env, Dir: s.Dir, Streams: streams,
-		Grants: s.Grants, Protected: s.Protected, EndpointDir: s.EndpointDir, Probe: s.Probe, Network: s.Network,
-		Hardening: s.Hardening, Home: s.Home,
-		Endpoints: []string{filepath.Base(s.Probe)}, Mac: s.Mac,
-	})
+	p, err := sandbox.Start(ctx, s.confined(streams))
 	if err != nil {
 		return 0, err
 	}

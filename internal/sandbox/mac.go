@@ -59,15 +59,16 @@ func ProfileForMac(s *Spec, tty string, resolve func(string) string) (*MacProfil
 // CommandForMac is what is executed for s in dir, with the profile's text in file:
 // arguments, which any program of the person can read, and environment. Variables
 // that have the loader put a library of somebody's into a program before it is
-// confined are left out; sandbox-exec drops them as well.
+// confined are left out; sandbox-exec drops them as well. TMPDIR is spelled as the
+// system spells its own, /var/folders: resolved, a socket in it has less room.
 func CommandForMac(s *Spec, p *MacProfile, file, dir string) (argv, env []string) {
 	env = []string{"PWD=" + dir}
 	for _, kv := range s.Env {
-		if !strings.HasPrefix(kv, "DYLD_") {
+		if !strings.HasPrefix(kv, "DYLD_") && !strings.HasPrefix(kv, "PWD=") {
 			env = append(env, kv)
 		}
 	}
-	return p.Command(file, s.Path, s.Argv[1:]), env
+	return p.Command(file, s.Path, s.Argv[1:]), withTemp(env, s.Mac.Tmp)
 }
 
 // ownSockets are keyhole's. A Mac does not open all sockets of a folder.

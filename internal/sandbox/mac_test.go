@@ -3,6 +3,7 @@ package sandbox_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -37,7 +38,7 @@ func TestProfileForMac(t *testing.T) {
 		{true, read, "/Users/alice/.ssh/known_hosts"}, {false, read, "/Users/alice/.ssh/id_ed25519"}, {false, write, "/Users/alice/.ssh/known_hosts"},
 		{false, read, "/Users/alice/.aws/credentials"}, {false, read, "/Users/alice/Library/Keychains/login.keychain-db"},
 		{true, read, "/private/tmp/keyhole-501/x/bin/security"}, {false, write, "/private/tmp/keyhole-501/x/bin/security"},
-		{true, write, "/private/tmp/keyhole-501/x/run/file"}, {false, write, "/private/tmp/keyhole-501/x/ep/wire"},
+		{true, write, "/private/tmp/keyhole-501/x/run/file"}, {false, write, "/private/tmp/keyhole-501/x/ep/wire"}, {false, write, "/private/tmp/file"},
 		{false, read, "/private/tmp/keyhole-501/other/run/file"}, {true, write, "/private/var/folders/a/T/x/file"},
 		{true, []string{"network-outbound"}, "/private/tmp/keyhole-501/x/ep/wire"}, {false, []string{"network-outbound"}, "/private/tmp/keyhole-501/other/ep/wire"},
 	} {
@@ -55,6 +56,23 @@ func TestKeychainsAreNeverLeftOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	seatbelttest.Load(t, p).Check(false, seatbelttest.Over("/Users/alice/Library/Keychains/x", "file-read-data", "file-write-data")...)
+}
+
+// The command is told which folder for temporary files it may write, once.
+func TestCommandForMac(t *testing.T) {
+	s := macSpec()
+	s.Argv = []string{"sh", "-c", "x"}
+	for _, c := range []struct{ given, want []string }{
+		{[]string{"HOME=/Users/alice", "DYLD_INSERT_LIBRARIES=/x", "PWD=/elsewhere", "OLDPWD=/z"},
+			[]string{"HOME=/Users/alice", "OLDPWD=/z", "PWD=/Users/alice/src", "TMPDIR=/var/folders/a/T/x"}},
+		{[]string{"TMPDIR=/own"}, []string{"PWD=/Users/alice/src", "TMPDIR=/own"}}, // a wrapped tool's
+	} {
+		s.Env = c.given
+		_, env := sandbox.CommandForMac(s, &sandbox.MacProfile{}, "/f", "/Users/alice/src")
+		if slices.Sort(env); !slices.Equal(env, c.want) {
+			t.Errorf("%q, want %q", env, c.want)
+		}
+	}
 }
 
 func TestResolveHere(t *testing.T) {

@@ -8,8 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
-	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -376,15 +374,6 @@ func (r *run) order(c child, s *Spec, p *plan, f forced) (*stage.Spec, error) {
 		r.observer.Store(observe.New())
 	}
 	return spec, nil
-}
-
-// withTemp has TMPDIR lead to the folder for temporary files.
-func withTemp(env []string, temp string) []string {
-	own := func(v string) bool { return strings.HasPrefix(v, "TMPDIR=") }
-	if temp == "" || slices.ContainsFunc(env, own) {
-		return env
-	}
-	return append(slices.Clip(env), "TMPDIR="+temp)
 }
 
 // newMediator is to serve the listener. In the hardening layer paths mean what they

@@ -25,7 +25,7 @@ type runDir struct {
 	id   string
 	path string
 	tmp  string
-	used *os.File // tmp, locked as long as the run lives
+	used []*os.File // tmp and path, locked as long as the run lives
 
 	tmpGone, restGone <-chan error // nil before their removal has begun
 }
@@ -61,8 +61,12 @@ func makeRunDir(parent string, uid int) (_ *runDir, err error) {
 			return d, err
 		}
 	}
-	if d.used, err = lockFolder(d.tmp, unix.LOCK_SH); err != nil {
-		return d, fmt.Errorf("locking %s: %w", d.tmp, err)
+	for _, dir := range []string{d.tmp, d.path} {
+		f, err := lockFolder(dir, unix.LOCK_SH)
+		if err != nil {
+			return d, fmt.Errorf("locking %s: %w", dir, err)
+		}
+		d.used = append(d.used, f)
 	}
 	return d, nil
 }
@@ -105,8 +109,8 @@ func (d *runDir) remove() error {
 		d.removeRest()
 	}
 	err := errors.Join(<-d.tmpGone, <-d.restGone)
-	if d.used != nil {
-		err = errors.Join(err, d.used.Close())
+	for _, f := range d.used {
+		err = errors.Join(err, f.Close())
 	}
 	return err
 }

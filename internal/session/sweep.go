@@ -40,7 +40,8 @@ func sweep(parent, tmpParent, own string, log *slog.Logger) {
 }
 
 // removeUnanswered removes a run's folder when nobody answers on its socket, and
-// has not for a while.
+// has not for a while. On a Mac a socket that too many are waiting at refuses as
+// one does that nobody has: a run that lives has its folder locked as well.
 func removeUnanswered(path string) error {
 	if fresh(path) {
 		return nil
@@ -54,7 +55,11 @@ func removeUnanswered(path string) error {
 	if !errors.Is(err, syscall.ECONNREFUSED) && !errors.Is(err, syscall.ENOENT) {
 		return nil
 	}
-	return removeTree(path)
+	f, err := lockFolder(path, unix.LOCK_EX)
+	if err != nil {
+		return nil // in use, or gone
+	}
+	return errors.Join(removeTree(path), f.Close())
 }
 
 // removeUnlocked removes a run's temporary folder when its run has ended.

@@ -27,7 +27,7 @@ func TestSweep(t *testing.T) {
 	})
 	parent, tmp, outside := filepath.Join(base, "rt"), filepath.Join(base, "tmp"), filepath.Join(base, "outside")
 	old := time.Now().Add(-time.Hour)
-	make := func(id string, listening bool, at time.Time) {
+	make := func(id string, listening, locked bool, at time.Time) {
 		t.Helper()
 		for _, dir := range []string{filepath.Join(parent, id, "ep"), filepath.Join(tmp, id), outside} {
 			if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -39,6 +39,13 @@ func TestSweep(t *testing.T) {
 			t.Fatal(err)
 		}
 		l.SetUnlinkOnClose(false)
+		if locked {
+			used, err := lockFolder(filepath.Join(parent, id), unix.LOCK_SH)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { used.Close() })
+		}
 		if listening {
 			used, err := lockFolder(filepath.Join(tmp, id), unix.LOCK_SH)
 			if err != nil {
@@ -57,10 +64,11 @@ func TestSweep(t *testing.T) {
 			}
 		}
 	}
-	make("dead", false, old)
-	make("alive", true, old)
-	make("fresh", false, time.Now())
-	make("own", false, old)
+	make("dead", false, false, old)
+	make("alive", true, false, old)
+	make("fresh", false, false, time.Now())
+	make("own", false, false, old)
+	make("busy", false, true, old) // on a Mac its socket looks like this
 	// A hostile command can leave links in its temporary folder.
 	if err := os.WriteFile(filepath.Join(outside, "kept"), nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -79,6 +87,9 @@ func TestSweep(t *testing.T) {
 				t.Errorf("%s in %s is there: %v, want %v", id, filepath.Base(dir), err == nil, want)
 			}
 		}
+	}
+	if _, err := os.Lstat(filepath.Join(parent, "busy")); err != nil {
+		t.Error("the folder of a busy run is gone")
 	}
 	if _, err := os.Lstat(shut); err == nil {
 		t.Error("a temporary folder without a run is left")

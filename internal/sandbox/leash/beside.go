@@ -49,7 +49,7 @@ func (c *Child) await() (unix.WaitStatus, error) {
 	var err error
 	for {
 		// A stop is no end.
-		if ws, err = wait4(c.pid); err != nil || !ws.Stopped() {
+		if ws, err = wait4(c.pid); err != nil || !hasStopped(ws) {
 			break
 		}
 	}

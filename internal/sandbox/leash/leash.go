@@ -153,7 +153,7 @@ func (c *Child) Wait() (Status, error) {
 		if ws, err = wait4(c.pid); err != nil {
 			break
 		}
-		if ws.Stopped() {
+		if hasStopped(ws) {
 			c.stop()
 			continue
 		}
@@ -189,6 +189,10 @@ func wait4(pid int) (unix.WaitStatus, error) {
 		}
 	}
 }
+
+// hasStopped reads the status itself: x/sys takes macOS's for a stop by SIGSTOP, which
+// is how Node programs stop themselves, as a continuing.
+func hasStopped(ws unix.WaitStatus) bool { return ws&0xff == 0x7f }
 
 // pass hands signals to the command. Stops from the person's terminal are not
 // for us: with a terminal of its own the command gets its own.

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -69,6 +70,10 @@ func beside(t *testing.T, script string, cut bool) (out string, ws unix.WaitStat
 		})
 	if begun != 1 {
 		t.Fatalf("begun %d times: %v", begun, err)
+	}
+	// Nobody holds the other end any more, unless something was left.
+	if err := r.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Error(err)
 	}
 	return strings.TrimSpace(<-said), ws, err
 }

@@ -128,7 +128,7 @@ func newProfileShow(env *Env) *cobra.Command {
 
 func newProfileValidate(env *Env) *cobra.Command {
 	return &cobra.Command{
-		Use:   "validate FILE...",
+		Use:   "validate FILE|NAME...",
 		Short: "Say everything that is wrong with profiles; exit 1 if anything is",
 		Args:  takes(1, -1),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -147,8 +147,10 @@ func newProfileValidate(env *Env) *cobra.Command {
 // validateProfile reads one profile as a run would and prints what it finds.
 func validateProfile(env *Env, file string) bool {
 	dirs, vars := profilePlaces(env)
-	abs := inDir(env, file)
-	p, err := profile.Load(abs, dirs, vars)
+	p, err := profile.Load(inDir(env, file), dirs, vars)
+	if errors.Is(err, profile.ErrNotFound) && !strings.ContainsRune(file, filepath.Separator) {
+		p, err = profile.Load(file, dirs, vars) // by its name
+	}
 	if err == nil {
 		err = p.Check(dirs, vars)
 	}

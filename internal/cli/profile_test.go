@@ -115,6 +115,8 @@ func TestProfileValidate(t *testing.T) {
 		"../p/wide.jsonc":   {1, "HOME/p/wide.jsonc:1: granting HOME, which covers the protected HOME/.config/keyhole\n", ""},
 		"../p/create.jsonc": {1, "HOME/p/create.jsonc:1: operations: create must lie inside a rule that grants read or list\n", ""},
 		"../p/none.jsonc":   {1, "no such profile: HOME/p/none.jsonc\n", ""},
+		"codex":             {0, "codex: ok\n", ""},
+		"codx":              {1, "no such profile: unknown name \"codx\", did you mean \"codex\"?\n", ""},
 		"own.jsonc":         {1, "which holds the profile HOME/project/own.jsonc itself", ""},
 	} {
 		code, out, errs := d.run("profile", "validate", file)

@@ -175,5 +175,5 @@ func (l *later) report() string {
 	for i, name := range names {
 		names[i] = secret.Printable(name)
 	}
-	return "changed by this run, and executed outside of it by other programs: " + strings.Join(names, ", ") + more
+	return "changed by this run, and other programs may execute what is in them, outside of it: " + strings.Join(names, ", ") + more
 }

@@ -100,6 +100,11 @@ func TestTouchesNothingOfThePerson(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// keyhole does not go by HOME: it is told before any step runs.
+	own, started := bytes.Index(b, []byte("\nexport KEYHOLE_KEYCHAIN_HOME=\"$H\"\n")), bytes.Index(b, []byte("\nwhile read -r id "))
+	if own < 0 || started < own || bytes.Count(b, []byte("KEYHOLE_KEYCHAIN_HOME")) != 1 || bytes.Contains(b, []byte(`env -i "$bin"`)) {
+		t.Error("keyhole would use the person's keychains")
+	}
 	readOnly := regexp.MustCompile(`/usr/bin/security (list-keychains|default-keychain) -d user[);]`)
 	for line := range strings.Lines(string(b)) {
 		if strings.Contains(line, "login.keychain") {

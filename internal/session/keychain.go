@@ -1,12 +1,31 @@
 package session
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 
 	"keyhole/internal/wire"
 )
+
+// keychainHomeVar names a folder whose keychains are used in the place of the
+// person's own: for checks on a Mac, which must not touch those.
+const keychainHomeVar = "KEYHOLE_KEYCHAIN_HOME"
+
+// keychainHome is the home folder whose keychains are the store. HOME does not
+// decide it: that may say another one, and Apple's tool would look for the search
+// list there.
+func keychainHome(environ []string, own string) (string, error) {
+	other := lookup(environ, keychainHomeVar)
+	switch {
+	case other == "":
+		return own, nil
+	case !filepath.IsAbs(other) || filepath.Clean(other) != other:
+		return "", fmt.Errorf("%s is not an absolute, clean path", keychainHomeVar)
+	}
+	return other, nil
+}
 
 // makeKeychain makes the empty file that stands in for the person's default
 // keychain, when programs may be told of one: some check that it is there before

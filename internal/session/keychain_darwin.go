@@ -8,14 +8,17 @@ import (
 )
 
 // systemKeychain is the person's keychains, the store of a Mac. Their folder is
-// the user database's: HOME may say another one, and Apple's tool would look for
-// the search list there.
+// the user database's.
 func systemKeychain(cfg *Config) (s *store, there bool, err error) {
 	u, err := user.Current()
 	if err != nil {
 		return nil, true, fmt.Errorf("opening keychain: %w", err)
 	}
-	k, err := keychain.Open(keychain.Config{Home: u.HomeDir, Log: cfg.Log})
+	home, err := keychainHome(cfg.Environ, u.HomeDir)
+	if err != nil {
+		return nil, true, fmt.Errorf("opening keychain: %w", err)
+	}
+	k, err := keychain.Open(keychain.Config{Home: home, Log: cfg.Log})
 	if err != nil {
 		return nil, true, err
 	}

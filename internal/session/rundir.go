@@ -31,8 +31,9 @@ type runDir struct {
 }
 
 // makeRunDir makes the folder below parent, which is made too and must belong
-// to uid and nobody else.
-func makeRunDir(parent string, uid int) (_ *runDir, err error) {
+// to uid and nobody else. What it has made before an error is to be removed, unless
+// it is nil.
+func makeRunDir(parent string, uid int) (*runDir, error) {
 	if err := ownFolder(parent, uid); err != nil {
 		return nil, err
 	}
@@ -53,7 +54,7 @@ func makeRunDir(parent string, uid int) (_ *runDir, err error) {
 	// go where the system keeps them.
 	tmpParent := filepath.Join(os.TempDir(), fmt.Sprintf("keyhole-tmp-%d", uid))
 	if err := ownFolder(tmpParent, uid); err != nil {
-		return nil, err
+		return d, err
 	}
 	d.tmp = filepath.Join(tmpParent, d.id)
 	for _, dir := range []string{d.endpoints(), d.runtime(), d.tmp} {

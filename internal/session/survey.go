@@ -116,8 +116,8 @@ func (s *Survey) lookAtFolders(uid int) {
 	}
 	s.AuditErr = err
 	d, err := makeRunDir(s.RunFolder, uid)
-	if err == nil {
-		err = d.remove()
+	if d != nil {
+		err = errors.Join(err, d.remove())
 	}
 	s.RunFolderErr = err
 }

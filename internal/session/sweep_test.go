@@ -2,6 +2,7 @@ package session
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"os"
@@ -96,5 +97,26 @@ func TestSweep(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(outside, "kept")); err != nil {
 		t.Error("what a link pointed to is gone")
+	}
+}
+
+// What was made before something was in the way is known, and can be removed.
+func TestHalfMadeRunDir(t *testing.T) {
+	base := t.TempDir()
+	t.Setenv("TMPDIR", base)
+	in := filepath.Join(base, fmt.Sprintf("keyhole-tmp-%d", os.Getuid()))
+	if err := os.WriteFile(in, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	parent := filepath.Join(base, "rt")
+	d, err := makeRunDir(parent, os.Getuid())
+	if err == nil || d == nil {
+		t.Fatalf("made %v, %v", d, err)
+	}
+	if err := d.remove(); err != nil {
+		t.Error(err)
+	}
+	if left, err := os.ReadDir(parent); err != nil || len(left) > 0 {
+		t.Errorf("left %v, %v", left, err)
 	}
 }

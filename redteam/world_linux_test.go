@@ -244,11 +244,11 @@ func (w *world) daemon(c *exec.Cmd) {
 	c.Stderr = &said
 	w.check(c.Start())
 	w.t.Cleanup(func() {
+		w.check(errors.Join(in.Close(), c.Process.Kill()))
+		_ = c.Wait() // it was killed
 		if w.t.Failed() && said.Len() > 0 {
 			w.t.Logf("%s: %s", c.Path, &said)
 		}
-		w.check(errors.Join(in.Close(), c.Process.Kill()))
-		_ = c.Wait() // it was killed
 	})
 }
 

@@ -69,12 +69,11 @@ func TestAnswer(t *testing.T) {
 		if err := d.Answer(q.Digest, yes); err != nil {
 			t.Error(err)
 		}
-		if a := <-got; a != yes {
-			t.Errorf("answer is %+v", a)
-		}
-		synctest.Wait()
 		if open, _ := d.Pending(); len(open) != 0 {
 			t.Errorf("still open: %v", open)
+		}
+		if a := <-got; a != yes {
+			t.Errorf("answer is %+v", a)
 		}
 		if err := d.Answer(q.Digest, yes); !errors.Is(err, approval.ErrGone) {
 			t.Errorf("answered twice: %v", err)
@@ -92,6 +91,24 @@ func TestNobodyAnswers(t *testing.T) {
 			t.Errorf("answer is %+v", a)
 		}
 	})
+}
+
+// Whoever is told that the answer counts is told the truth, also when the time is
+// over in the same moment.
+func TestAnsweredAsTheTimeEnds(t *testing.T) {
+	yes := policy.Answer{Effect: policy.Allow, Lifespan: policy.Session, Person: true, Via: "test"}
+	for range 100 {
+		synctest.Test(t, func(t *testing.T) {
+			d := desk()
+			ctx, cancel := context.WithCancel(t.Context())
+			q, got := asking(t, ctx, d, request())
+			cancel()
+			err := d.Answer(q.Digest, yes)
+			if a := <-got; (a == yes) != (err == nil) {
+				t.Errorf("told %v, and the answer is %+v", err, a)
+			}
+		})
+	}
 }
 
 // way is a prompter that answers what it is told.

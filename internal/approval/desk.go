@@ -48,7 +48,7 @@ type Desk struct {
 // pending is an open question.
 type pending struct {
 	Question
-	answer chan policy.Answer // buffered: the first one counts
+	answer chan policy.Answer // holds one: whoever takes the question out of open gives it
 }
 
 // NewDesk builds a desk without prompters: questions wait for Answer.
@@ -84,6 +84,9 @@ func (d *Desk) Ask(ctx context.Context, r policy.Request, dec policy.Decision) (
 	case a := <-p.answer:
 		return a, nil
 	case <-ctx.Done():
+		if !d.remove(p) { // whoever took it was told that the answer counts
+			return <-p.answer, nil
+		}
 		return policy.Answer{Via: "nobody answered"}, nil
 	}
 }
@@ -97,17 +100,17 @@ func (d *Desk) prompt(ctx context.Context, way Prompter, p *pending) {
 		}
 		return
 	}
-	p.settle(a)
+	d.settle(p, a)
 }
 
-// settle gives the question its answer, unless it has one.
-func (p *pending) settle(a policy.Answer) bool {
-	select {
-	case p.answer <- a:
-		return true
-	default:
+// settle gives an open question its answer. From then on it is open no more:
+// nobody is shown a question that has its answer.
+func (d *Desk) settle(p *pending, a policy.Answer) bool {
+	if !d.remove(p) {
 		return false
 	}
+	p.answer <- a
+	return true
 }
 
 func (d *Desk) put(r policy.Request, dec policy.Decision) (*pending, []Prompter) {
@@ -129,11 +132,17 @@ func (d *Desk) put(r policy.Request, dec policy.Decision) (*pending, []Prompter)
 	return p, slices.Clone(d.prompters)
 }
 
-func (d *Desk) remove(p *pending) {
+// remove tells whether the question was open.
+func (d *Desk) remove(p *pending) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.open = slices.DeleteFunc(d.open, func(o *pending) bool { return o == p })
+	i := slices.Index(d.open, p)
+	if i < 0 {
+		return false
+	}
+	d.open = slices.Delete(d.open, i, i+1)
 	d.tellLocked()
+	return true
 }
 
 func (d *Desk) tellLocked() {
@@ -162,7 +171,7 @@ func (d *Desk) Answer(digest string, a policy.Answer) error {
 		p = d.open[i]
 	}
 	d.mu.Unlock()
-	if p == nil || !p.settle(a) {
+	if p == nil || !d.settle(p, a) {
 		return ErrGone
 	}
 	return nil

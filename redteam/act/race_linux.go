@@ -36,6 +36,22 @@ type tally struct {
 	endpoint, bus, refused, other int
 
 	hidden bool // there is no forbidden side to be seen
+	open   bool // the forbidden side answers whoever asks it plainly
+}
+
+// contestants are the two sides of a race. What the forbidden side does when it
+// is asked plainly tells what the race must come to: a refusal of something in
+// between, half one path and half the other, is not the forbidden side.
+func contestants(forbidden string) (tally, error) {
+	t := tally{hidden: hidden(forbidden)}
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return t, err
+	}
+	var plain tally
+	plain.add(fd, rawConnect(fd, rawUnix(forbidden)))
+	t.open = plain.bus > 0
+	return t, unix.Close(fd)
 }
 
 func (t *tally) add(fd int, err error) {
@@ -59,7 +75,9 @@ func hidden(path string) bool { return unix.Access(path, unix.F_OK) != nil }
 
 // both reports whether the race has gone both ways, or cannot: what is hidden
 // refuses nothing.
-func (t *tally) both() bool { return t.endpoint > 0 && (t.bus+t.refused > 0 || t.hidden) }
+func (t *tally) both() bool {
+	return t.endpoint > 0 && (t.bus > 0 || t.refused > 0 && !t.open || t.hidden)
+}
 
 // raceLimit is how long a race may take to go both ways: on a busy machine the
 // other side may not be run for many rounds.
@@ -88,17 +106,19 @@ func flipAddress(a []string) (string, error) {
 		return "", err
 	}
 	good, bad := rawUnix(a[1]), rawUnix(a[2])
-	size := max(len(good), len(bad))
-	buf := make([]byte, size)
+	t, err := contestants(a[2])
+	if err != nil {
+		return "", err
+	}
+	buf := make([]byte, max(len(good), len(bad)))
 	stop := atomic.Bool{}
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		for !stop.Load() {
-			flip(buf, good)
-			flip(buf, bad)
+		for i := 0; !stop.Load(); i++ {
+			flip(buf, good, i)
+			flip(buf, bad, i)
 		}
 	})
-	t := tally{hidden: hidden(a[2])}
 	for i, r := 0, newRace(rounds); r.more(i, t.both()); i++ {
 		fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0)
 		if err != nil {
@@ -115,13 +135,16 @@ func flipAddress(a []string) (string, error) {
 }
 
 // flip overwrites without the care the race detector asks for: that is the point.
+// The last byte is written over and over, now for long and now for short: else
+// the address is never whole for as long as one call takes to read it.
 //
 //go:norace
-func flip(buf, with []byte) {
-	for i := range buf {
-		buf[i] = 0
-		if i < len(with) {
-			buf[i] = with[i]
+func flip(buf, with []byte, i int) {
+	for n := range len(buf) + i*37%1024 {
+		j := min(n, len(buf)-1)
+		buf[j] = 0
+		if j < len(with) {
+			buf[j] = with[j]
 		}
 	}
 }

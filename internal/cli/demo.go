@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"syscall"
 	"time"
@@ -18,6 +17,7 @@ import (
 
 	"keyhole/internal/secret"
 	"keyhole/internal/session"
+	"keyhole/internal/signals"
 )
 
 const demoHelp = `Show what a sandboxed command can and cannot reach, with attempts that are really
@@ -212,11 +212,7 @@ func (d *demo) attempt(cmd *exec.Cmd, plan any) (results, error) {
 func endWithSignal(ctx context.Context) (_ context.Context, ended func() int) {
 	ctx, cancel := context.WithCancel(ctx)
 	caught := make(chan os.Signal, 1)
-	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
-		if !signal.Ignored(s) {
-			signal.Notify(caught, s)
-		}
-	}
+	signals.Notify(caught, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	code := make(chan int, 1)
 	go func() {
 		select {
@@ -230,7 +226,7 @@ func endWithSignal(ctx context.Context) (_ context.Context, ended func() int) {
 	}()
 	return ctx, func() int {
 		cancel()
-		defer signal.Stop(caught)
+		defer signals.Stop(caught)
 		return <-code
 	}
 }

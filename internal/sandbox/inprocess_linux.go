@@ -54,8 +54,6 @@ func (r *run) launch(fds [3]uintptr, s *Spec, p plan, f forced) (pid int, err er
 	if err != nil {
 		return 0, err
 	}
-	// From its first instruction the command's signals are passed on.
-	<-r.watched
 	if c.Listener < 0 {
 		return c.PID, c.Wait()
 	}

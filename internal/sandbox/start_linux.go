@@ -60,7 +60,7 @@ func startWith(ctx context.Context, s *Spec, f forced) (*Process, error) {
 		return nil, b.err
 	}
 	r := b.run
-	// Not before the fork: each signal costs the runtime two thread switches.
+	r.watch()
 	go r.forward()
 	if f.abi > 0 {
 		abi = min(abi, f.abi)
@@ -82,7 +82,6 @@ func startWith(ctx context.Context, s *Spec, f forced) (*Process, error) {
 	c := b.begin(j)
 	if err = c.err; err == nil && c.socket >= 0 {
 		j.tellLayer(c.layer)
-		<-r.watched
 		err = r.confine(c.child, s, p, f)
 	}
 	r.pair.taken()

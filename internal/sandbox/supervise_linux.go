@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -15,12 +14,12 @@ import (
 
 	"keyhole/internal/sandbox/observe"
 	"keyhole/internal/sandbox/proctree"
+	"keyhole/internal/signals"
 )
 
 // run is a command from its fork to the end of the last process it left.
 type run struct {
 	spawned chan spawned
-	watched chan struct{} // closed when signals are caught
 	born    chan struct{} // closed when main is known
 	done    chan struct{} // closed when no descendant is left
 	signals chan os.Signal
@@ -51,7 +50,7 @@ type spawned struct {
 }
 
 func newRun() *run {
-	return &run{spawned: make(chan spawned, 1), watched: make(chan struct{}), born: make(chan struct{}),
+	return &run{spawned: make(chan spawned, 1), born: make(chan struct{}),
 		done: make(chan struct{}), signals: make(chan os.Signal, 16)}
 }
 
@@ -104,18 +103,12 @@ func (r *run) finish() {
 // that they do not stop us: only the command's own stop does. What the caller
 // ignores stays ignored, for us and for the command.
 func (r *run) watch() {
-	for _, s := range []os.Signal{unix.SIGTERM, unix.SIGHUP, unix.SIGUSR1, unix.SIGUSR2,
-		unix.SIGINT, unix.SIGQUIT, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU} {
-		if !signal.Ignored(s) {
-			signal.Notify(r.signals, s)
-		}
-	}
+	signals.Notify(r.signals, unix.SIGTERM, unix.SIGHUP, unix.SIGUSR1, unix.SIGUSR2,
+		unix.SIGINT, unix.SIGQUIT, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU)
 }
 
 // forward passes signals on. Those that come before there is a command wait.
 func (r *run) forward() {
-	r.watch()
-	close(r.watched)
 	select {
 	case <-r.born:
 	case <-r.done:
@@ -293,7 +286,7 @@ func (r *run) begin(ctx context.Context) { r.unwatch = context.AfterFunc(ctx, r.
 func (r *run) abandon(err error) error {
 	r.kill()
 	r.finish()
-	signal.Stop(r.signals)
+	signals.Stop(r.signals)
 	if errors.Is(err, errGone) && r.status.Signal != 0 {
 		return fmt.Errorf("the command was ended by %v while it was being prepared", syscall.Signal(r.status.Signal))
 	}
@@ -323,9 +316,7 @@ func (r *run) wait() (Status, error) {
 		}
 	}
 	r.unwatch()
-	// It takes a tenth of a millisecond, and what the caller does next need not
-	// wait.
-	go signal.Stop(r.signals)
+	signals.Stop(r.signals)
 	return r.status, r.err
 }
 

@@ -10,7 +10,7 @@ import (
 )
 
 // serve starts the command and stays until its last process is gone.
-func (r *run) serve(ctx context.Context, signals heldSignals) (Result, error) {
+func (r *run) serve(ctx context.Context, held heldSignals) (Result, error) {
 	step("answering")
 	env, err := r.environment(ctx)
 	if err != nil {
@@ -25,7 +25,7 @@ func (r *run) serve(ctx context.Context, signals heldSignals) (Result, error) {
 		r.running <- p
 	}
 	step("command started")
-	early := signals.leave(child)
+	early := held.leave(child)
 	status, err := r.attend(ctx, child)
 	if err != nil {
 		return Result{}, err

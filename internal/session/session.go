@@ -106,7 +106,6 @@ type run struct {
 	later     later
 	layer     sandbox.Layer                      // set before the command's first instruction
 	inherited func() (passed, withheld []string) // of the caller's environment
-	held      <-chan struct{}                    // closed when nothing ends this process without taking down; nil: not waited for
 	log       *audit.Log
 	recorder  *audit.Recorder
 	store     *store
@@ -128,15 +127,14 @@ type run struct {
 // *sandbox.NotStarted); a command that ran and failed is a Result.
 func Run(ctx context.Context, cfg Config) (Result, error) {
 	r := newRunOf(cfg)
-	signals := holdSignals()
-	defer signals.release()
-	r.held = signals.held
+	held := holdSignals()
+	defer held.release()
 	step("begun")
 	defer r.close()
 	if err := r.open(ctx); err != nil {
 		return Result{}, nested(err, lookup(cfg.Environ, sessionVar))
 	}
-	return r.serve(ctx, signals)
+	return r.serve(ctx, held)
 }
 
 // nested explains what went wrong in a run that is inside of another one.
@@ -222,9 +220,6 @@ func (r *run) makeOwnFiles() (err error) {
 			"nothing runs without a record of what was released; free the disk or mend the path"}
 	}
 	step("log open")
-	if r.held != nil {
-		<-r.held
-	}
 	if r.dir, err = makeRunDir(r.cfg.Dirs.Runtime, r.cfg.UID); err != nil {
 		return fmt.Errorf("making run directory: %w", err)
 	}

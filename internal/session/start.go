@@ -52,12 +52,15 @@ func (r *run) check() error {
 // checkApprover refuses a program that answers questions and that the command could
 // have answer as it likes.
 func (r *run) checkApprover() error {
+	if r.cfg.Ask.Command == "" {
+		return nil
+	}
 	program, err := filepath.EvalSymlinks(r.cfg.Ask.Command)
 	if err != nil {
-		return nil // none, or one that will not answer either
+		return nil // it will not answer either
 	}
 	for _, path := range []string{r.cfg.Ask.Command, program} {
-		if in, ok := r.writable(path); ok && r.cfg.Ask.Command != "" {
+		if in, ok := r.writable(path); ok {
 			return &Hinted{fmt.Errorf("the command may write %s, which holds the program %s that would answer for you", in, path),
 				"keep the program for --approve-command where the command cannot change it"}
 		}

@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
 	"keyhole/internal/secret"
+	"keyhole/internal/signals"
 )
 
 // terminalPath is the terminal of the process, whatever its streams are.
@@ -44,9 +44,9 @@ func askUnseen(tty *os.File, prompt string) (answer []byte, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, setTermios(fd, before)) }()
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	defer signal.Stop(signals)
+	stop := make(chan os.Signal, 1)
+	signals.Notify(stop, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	defer signals.Stop(stop)
 	if _, err := io.WriteString(tty, prompt); err != nil {
 		return nil, err
 	}
@@ -62,7 +62,7 @@ func askUnseen(tty *os.File, prompt string) (answer []byte, err error) {
 	var l line
 	select {
 	case l = <-read:
-	case s := <-signals:
+	case s := <-stop:
 		l.err = fmt.Errorf("stopped by signal: %v", s)
 	}
 	_, err = io.WriteString(tty, "\n")

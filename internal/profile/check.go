@@ -8,8 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
+	"keyhole/internal/place"
 	"keyhole/internal/secret"
 )
 
@@ -34,8 +34,24 @@ func (e *ProtectedError) Error() string {
 // It looks at the files themselves, so a symbolic link or another spelling of a
 // name does not get round it. The sandbox checks once more when it opens them.
 func (p *Profile) Check(dirs Dirs, vars Vars) error {
+	_, err := p.Look(dirs, vars)
+	return err
+}
+
+// Looked is what a check has looked at.
+type Looked struct {
+	Seen      *place.Finder
+	Protected []string // as Profile.Protected has them
+}
+
+// Look is Check for who goes on with what it has seen.
+func (p *Profile) Look(dirs Dirs, vars Vars) (Looked, error) {
 	f := newFinder(vars.FoldCase)
-	x := f.index(protectedPaths(vars, dirs))
+	table := protectedPaths(vars, dirs)
+	return Looked{f.seen, p.without(table)}, p.check(f, f.index(table))
+}
+
+func (p *Profile) check(f *finder, x *index) error {
 	for _, g := range p.grants() {
 		if err := f.checkDeny(g, p.Filesystem.Deny); err != nil {
 			return err
@@ -119,11 +135,11 @@ type index struct {
 // places are paths by their names and by the identities of what is there.
 type places struct {
 	names map[string]protected
-	ids   map[identity]protected
+	ids   map[place.ID]protected
 }
 
 func newPlaces(n int) places {
-	return places{make(map[string]protected, n), make(map[identity]protected, n/4)}
+	return places{make(map[string]protected, n), make(map[place.ID]protected, n/4)}
 }
 
 func (f *finder) index(table []protected) *index {
@@ -132,8 +148,8 @@ func (f *finder) index(table []protected) *index {
 		s := f.spot(e.path)
 		x.at.put(f.name(e.path), s, e)
 		x.addAbove(e.path, e)
-		if s.real != e.path {
-			x.addAbove(s.real, e)
+		if s.Name != e.path {
+			x.addAbove(s.Name, e)
 		}
 	}
 	return x
@@ -142,7 +158,7 @@ func (f *finder) index(table []protected) *index {
 // addAbove notes the folders above p. One that is there already was followed to
 // the top before.
 func (x *index) addAbove(p string, e protected) {
-	for dir := parent(p); dir != p; p, dir = dir, parent(dir) {
+	for dir := place.Parent(p); dir != p; p, dir = dir, place.Parent(dir) {
 		if !x.above.put(x.find.name(dir), x.find.spot(dir), e) {
 			return
 		}
@@ -150,31 +166,22 @@ func (x *index) addAbove(p string, e protected) {
 }
 
 // put keeps the first; it tells whether the name's was it.
-func (m places) put(name string, s spot, e protected) bool {
+func (m places) put(name string, s place.Spot, e protected) bool {
 	if _, ok := m.names[name]; ok {
 		return false
 	}
 	m.names[name] = e
-	if _, ok := m.ids[s.id]; s.there && !ok {
-		m.ids[s.id] = e
+	if _, ok := m.ids[s.ID]; s.There && !ok {
+		m.ids[s.ID] = e
 	}
 	return true
-}
-
-// parent is filepath.Dir for a path that is clean and absolute.
-func parent(p string) string {
-	i := strings.LastIndexByte(p, filepath.Separator)
-	if i <= 0 {
-		return p[:i+1]
-	}
-	return p[:i]
 }
 
 func (x *index) check(g Path) error {
 	name, s := x.find.name(g.Path), x.find.spot(g.Path)
 	err := x.checkAt(g, x.above.names[name], x.at.names[name])
-	if err == nil && s.there {
-		err = x.checkAt(g, x.above.ids[s.id], x.at.ids[s.id])
+	if err == nil && s.There {
+		err = x.checkAt(g, x.above.ids[s.ID], x.at.ids[s.ID])
 	}
 	if err != nil {
 		return err
@@ -212,8 +219,8 @@ func (x *index) holder(p string, self bool) (protected, bool) {
 		if ok && (!found || e.guard < best.guard) {
 			best, found = e, true
 		}
-		if s := x.find.spot(dir); s.there {
-			if e, ok = x.at.ids[s.id]; ok && (!found || e.guard < best.guard) {
+		if s := x.find.spot(dir); s.There {
+			if e, ok = x.at.ids[s.ID]; ok && (!found || e.guard < best.guard) {
 				best, found = e, true
 			}
 		}

@@ -2,30 +2,20 @@ package profile
 
 import (
 	"os"
-	"path/filepath"
 	"strings"
+
+	"keyhole/internal/place"
 )
 
-// identity tells files apart whatever they are called.
-type identity struct{ device, inode uint64 }
-
-// finder tells where paths lead, as far as they exist. It remembers, because
-// the same few folders come up for every path and a run waits for the answer.
+// finder compares paths by their names and by where they lead.
 type finder struct {
-	fold  bool // names that differ in case are one
-	spots map[string]spot
+	fold bool // names that differ in case are one
+	seen *place.Finder
 }
 
-// spot is where a path leads.
-type spot struct {
-	real  string // links followed as far as there is something
-	there bool   // there is something, which is
-	id    identity
-}
+func newFinder(fold bool) *finder { return &finder{fold: fold, seen: place.New()} }
 
-func newFinder(fold bool) *finder {
-	return &finder{fold: fold, spots: make(map[string]spot, 220)}
-}
+func (f *finder) spot(p string) place.Spot { return f.seen.Spot(p) }
 
 // name is p as names are compared.
 func (f *finder) name(p string) string {
@@ -41,12 +31,12 @@ func (f *finder) covers(top, p string) bool {
 		return true
 	}
 	at := f.spot(top)
-	if !at.there {
+	if !at.There {
 		return false
 	}
 	same := func(p string) bool {
 		s := f.spot(p)
-		return s.there && s.id == at.id
+		return s.There && s.ID == at.ID
 	}
 	found := same(p)
 	f.above(p, func(dir string) { found = found || same(dir) })
@@ -57,54 +47,15 @@ func (f *finder) covers(top, p string) bool {
 // path its links lead to.
 func (f *finder) above(p string, use func(dir string)) {
 	parents(p, use)
-	if real := f.spot(p).real; real != p {
+	if real := f.spot(p).Name; real != p {
 		parents(real, use)
 	}
 }
 
 func parents(p string, use func(dir string)) {
-	for dir := parent(p); dir != p; p, dir = dir, parent(dir) {
+	for dir := place.Parent(p); dir != p; p, dir = dir, place.Parent(dir) {
 		use(dir)
 	}
-}
-
-// spot looks at each path once; below something that is not there it does not
-// look at all.
-func (f *finder) spot(p string) spot {
-	if s, ok := f.spots[p]; ok {
-		return s
-	}
-	s := spot{real: p}
-	dir := parent(p)
-	if dir == p {
-		s = look(p)
-	} else {
-		above := f.spot(dir)
-		if above.real != dir {
-			s.real = filepath.Join(above.real, p[len(dir):])
-		}
-		if above.there {
-			s = look(s.real)
-		}
-	}
-	f.spots[p] = s
-	return s
-}
-
-// look follows p, whose folder is free of links.
-func look(p string) spot {
-	id, link, err := lstat(p)
-	switch {
-	case err != nil:
-		return spot{real: p}
-	case !link:
-		return spot{real: p, there: true, id: id}
-	}
-	real, err := filepath.EvalSymlinks(p)
-	if err != nil {
-		return spot{real: p} // leads nowhere
-	}
-	return look(real)
 }
 
 // isFile tells whether p is a file, or nothing yet.

@@ -11,7 +11,7 @@ type written map[string]bool
 func (f *finder) checkLinks(p *Profile) error {
 	all := written{}
 	for _, w := range p.Filesystem.Write {
-		all[f.name(f.spot(w.Path).real)] = true
+		all[f.name(f.spot(w.Path).Name)] = true
 	}
 	// Those that are not themselves named by what may have been changed.
 	var firm written
@@ -23,7 +23,7 @@ func (f *finder) checkLinks(p *Profile) error {
 			if firm == nil {
 				firm = f.firm(p.Filesystem.Write, all)
 			}
-			if real := f.spot(g.Path).real; !firm.hold(f.name(real)) {
+			if real := f.spot(g.Path).Name; !firm.hold(f.name(real)) {
 				return fmt.Errorf("%s: granting %s, which leads to %s: a command that may write the folder it is in can have made that link; name %s itself, if it is meant",
 					g.Source, g.Path, real, real)
 			}
@@ -36,7 +36,7 @@ func (f *finder) firm(write []Path, all written) written {
 	firm := written{}
 	for _, w := range write {
 		if !f.changeable(w, all) {
-			firm[f.name(f.spot(w.Path).real)] = true
+			firm[f.name(f.spot(w.Path).Name)] = true
 		}
 	}
 	return firm
@@ -46,7 +46,7 @@ func (f *finder) firm(write []Path, all written) written {
 func (f *finder) changeable(g Path, in written) bool {
 	found := false
 	parents(g.Path, func(dir string) {
-		real := f.spot(dir).real
+		real := f.spot(dir).Name
 		found = found || in[f.name(real)] || real != dir && in.hold(f.name(real))
 	})
 	return found

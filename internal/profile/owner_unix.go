@@ -17,12 +17,3 @@ func ownerOf(info fs.FileInfo) (uid int, ok bool) {
 	}
 	return int(st.Uid), true
 }
-
-// lstat is os.Lstat for what is asked hundreds of times at the start of a run.
-func lstat(path string) (id identity, link bool, err error) {
-	var st syscall.Stat_t
-	if err := syscall.Lstat(path, &st); err != nil {
-		return identity{}, false, err
-	}
-	return identity{device: uint64(st.Dev), inode: st.Ino}, st.Mode&syscall.S_IFMT == syscall.S_IFLNK, nil
-}

@@ -36,12 +36,16 @@ func Protected(vars Vars, dirs Dirs) []string {
 // Protected is the list for a run of this profile: without what the profile
 // names in a grant. It is what the sandbox is given.
 func (p *Profile) Protected(dirs Dirs, vars Vars) []string {
+	return p.without(protectedPaths(vars, dirs))
+}
+
+func (p *Profile) without(table []protected) []string {
 	granted := map[string]bool{}
 	for _, g := range p.grants() {
 		granted[g.Path] = granted[g.Path] || !g.relative
 	}
-	var out []string
-	for _, e := range protectedPaths(vars, dirs) {
+	out := make([]string, 0, len(table))
+	for _, e := range table {
 		named := e.guard != sealed && granted[e.path]
 		if !named {
 			out = append(out, e.path)

@@ -6,10 +6,10 @@ import (
 	"maps"
 	"path/filepath"
 	"strconv"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
+	"keyhole/internal/place"
 	"keyhole/internal/sandbox/landlock"
 	"keyhole/internal/sandbox/mediate"
 )
@@ -20,11 +20,8 @@ type opened struct {
 	name   string // canonical
 	folder bool
 	plain  bool // a folder or a regular file
-	id     identity
+	id     place.ID
 }
-
-// identity is the file itself, whatever it is called.
-type identity struct{ dev, ino uint64 }
 
 func openPath(path string) (opened, error) {
 	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
@@ -37,7 +34,7 @@ func openPath(path string) (opened, error) {
 	if err == nil {
 		o.folder = st.Mode&unix.S_IFMT == unix.S_IFDIR
 		o.plain = o.folder || st.Mode&unix.S_IFMT == unix.S_IFREG
-		o.id = identity{uint64(st.Dev), st.Ino}
+		o.id = place.ID{Device: uint64(st.Dev), Inode: st.Ino}
 		o.name, err = readlink("/proc/self/fd/" + strconv.Itoa(fd))
 	}
 	if err != nil {
@@ -55,27 +52,21 @@ func readlink(path string) (string, error) {
 	return string(buf[:max(n, 0)]), err
 }
 
-// spot is a path as far as it exists: its canonical name, whether there is
-// anything, and what.
-type spot struct {
-	name   string
-	there  bool
-	folder bool
-	id     identity
-}
-
 // guarded knows what no grant may cover: each protected path, and every folder
 // above it, by name, and by identity, since a bind mount gives a folder a second
 // name. It looks at each path once: the same few folders lie above most of them.
 type guarded struct {
 	names []string
 	above map[string]string   // by name
-	ids   map[identity]string // by identity
-	spots map[string]spot
+	ids   map[place.ID]string // by identity
+	seen  *place.Finder
 }
 
-func newGuarded() *guarded {
-	return &guarded{above: make(map[string]string, 220), ids: make(map[identity]string, 50), spots: make(map[string]spot, 220)}
+func newGuarded(seen *place.Finder) *guarded {
+	if seen == nil {
+		seen = place.New()
+	}
+	return &guarded{above: make(map[string]string, 220), ids: make(map[place.ID]string, 50), seen: seen}
 }
 
 func (g *guarded) add(path string) error {
@@ -83,15 +74,15 @@ func (g *guarded) add(path string) error {
 	if err != nil {
 		return fmt.Errorf("protected path %s: %w", path, err)
 	}
-	g.names = append(g.names, s.name)
-	for dir := s.name; ; dir = parent(dir) {
+	g.names = append(g.names, s.Name)
+	for dir := s.Name; ; dir = place.Parent(dir) {
 		if _, ok := g.above[dir]; ok {
 			return nil // as is all above it
 		}
-		g.above[dir] = s.name
-		if at := g.spots[dir]; at.there {
-			if _, ok := g.ids[at.id]; !ok {
-				g.ids[at.id] = s.name
+		g.above[dir] = s.Name
+		if at := g.seen.Spot(dir); at.There {
+			if _, ok := g.ids[at.ID]; !ok {
+				g.ids[at.ID] = s.Name
 			}
 		}
 		if dir == "/" {
@@ -100,69 +91,10 @@ func (g *guarded) add(path string) error {
 	}
 }
 
-// parent is filepath.Dir for a path that is clean and absolute.
-func parent(p string) string {
-	if i := strings.LastIndexByte(p, '/'); i > 0 {
-		return p[:i]
-	}
-	return "/"
-}
-
-// spot resolves as much of path as exists. Below what is not there it does not
-// look.
-func (g *guarded) spot(path string) (spot, error) { return g.resolve(filepath.Clean(path)) }
-
-func (g *guarded) resolve(path string) (spot, error) {
-	if s, ok := g.spots[path]; ok {
-		return s, nil
-	}
-	if path == "/" {
-		s, err := g.look(path)
-		if err == nil {
-			g.spots[path] = s
-		}
-		return s, err
-	}
-	dir := parent(path)
-	above, err := g.resolve(dir)
-	if err != nil {
-		return spot{}, err
-	}
-	s := spot{name: path}
-	if above.name != dir {
-		s.name = strings.TrimSuffix(above.name, "/") + path[strings.LastIndexByte(path, '/'):]
-	}
-	if above.there {
-		if s, err = g.look(s.name); err != nil {
-			return spot{}, err
-		}
-	}
-	g.spots[path] = s
-	return s, nil
-}
-
-// look examines a path whose folder is canonical.
-func (g *guarded) look(path string) (spot, error) {
-	var st unix.Stat_t
-	switch err := unix.Lstat(path, &st); {
-	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENOTDIR), errors.Is(err, unix.EACCES):
-		return spot{name: path}, nil
-	case err != nil:
-		return spot{}, err
-	}
-	if st.Mode&unix.S_IFMT == unix.S_IFLNK {
-		return g.follow(path)
-	}
-	return spot{name: path, there: true, folder: st.Mode&unix.S_IFMT == unix.S_IFDIR, id: identity{uint64(st.Dev), st.Ino}}, nil
-}
-
-// follow examines a link. One that leads nowhere is taken by its own name.
-func (g *guarded) follow(path string) (spot, error) {
-	to, err := filepath.EvalSymlinks(path)
-	if err != nil {
-		return spot{name: path}, nil
-	}
-	return g.spot(to)
+// spot resolves as much of path as exists.
+func (g *guarded) spot(path string) (place.Spot, error) {
+	s := g.seen.Spot(filepath.Clean(path))
+	return s, s.Err
 }
 
 // covered returns the protected path that o gives away, or "".
@@ -193,7 +125,7 @@ type granted struct {
 // makePlan opens every path of s once; what it opened is what is granted.
 func makePlan(s *Spec, abi int) (plan, error) {
 	var p plan
-	guard := newGuarded()
+	guard := newGuarded(s.Seen)
 	for _, path := range s.Protected {
 		if err := guard.add(path); err != nil {
 			return p, err
@@ -256,7 +188,7 @@ func (p *plan) sockets(s *Spec, guard *guarded) error {
 		if err != nil {
 			return fmt.Errorf("socket %s: %w", path, err)
 		}
-		p.policy.Sockets = append(p.policy.Sockets, at.name)
+		p.policy.Sockets = append(p.policy.Sockets, at.Name)
 	}
 	p.policy.Redirect = maps.Clone(s.Redirect)
 	for path, to := range s.Redirect {
@@ -264,7 +196,7 @@ func (p *plan) sockets(s *Spec, guard *guarded) error {
 		if err != nil {
 			return fmt.Errorf("socket %s: %w", path, err)
 		}
-		p.policy.Redirect[at.name] = to
+		p.policy.Redirect[at.Name] = to
 	}
 	return nil
 }

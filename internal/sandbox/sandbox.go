@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 
+	"keyhole/internal/place"
 	"keyhole/internal/sandbox/observe"
 )
 
@@ -46,6 +47,8 @@ type Spec struct {
 
 	Grants    []Grant
 	Protected []string // no grant may cover one of these: Start refuses
+	// Seen is what has been looked at already, if it still holds; nil: nothing.
+	Seen *place.Finder
 
 	// Hardening says which layer the command gets; of a run with Boot it was said
 	// there. The rest of these is for the hardening layer: Home is a folder that

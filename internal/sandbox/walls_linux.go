@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"keyhole/internal/place"
 	"keyhole/internal/sandbox/landlock"
 	"keyhole/internal/sandbox/stage"
 )
@@ -26,12 +27,12 @@ type masons struct {
 	spec   *Spec
 	plan   *plan
 	fresh  []string
-	tmp    string // the shared folder for temporary files, or "" where a run has none of its own
-	temp   spot   // what takes its place
+	tmp    string     // the shared folder for temporary files, or "" where a run has none of its own
+	temp   place.Spot // what takes its place
 	walls  walls
-	kept   map[string]granted // by name: what has a mount of its own
-	covers map[string]spot    // by name
-	bones  map[string]string  // cover → its skeleton's name
+	kept   map[string]granted    // by name: what has a mount of its own
+	covers map[string]place.Spot // by name
+	bones  map[string]string     // cover → its skeleton's name
 }
 
 // walls are what the stage puts up, and what is called otherwise inside.
@@ -43,17 +44,17 @@ type walls struct {
 
 // wallsOf works out the walls of a run.
 func wallsOf(s *Spec, p *plan) (walls, error) {
-	m := &masons{spec: s, plan: p, kept: map[string]granted{}, covers: map[string]spot{}, bones: map[string]string{}}
+	m := &masons{spec: s, plan: p, kept: map[string]granted{}, covers: map[string]place.Spot{}, bones: map[string]string{}}
 	m.walls.temp, m.walls.dir = s.Temp, s.Dir
 	if err := m.look(); err != nil {
 		return m.walls, err
 	}
-	if d, err := p.guard.spot(s.Dir); err == nil && d.there {
-		m.walls.dir = d.name // a link on the way may not be there inside
+	if d, err := p.guard.spot(s.Dir); err == nil && d.There {
+		m.walls.dir = d.Name // a link on the way may not be there inside
 	}
 	if m.tmp != "" {
 		m.walls.temp = m.tmp
-		m.mount(stage.Mount{How: stage.AsIs, From: m.temp.name, At: m.tmp, Dev: m.temp.id.dev, Ino: m.temp.id.ino})
+		m.mount(stage.Mount{How: stage.AsIs, From: m.temp.Name, At: m.tmp, Dev: m.temp.ID.Device, Ino: m.temp.ID.Inode})
 	}
 	m.cover()
 	m.keep()
@@ -78,7 +79,7 @@ func (m *masons) look() error {
 		if err != nil {
 			return err
 		}
-		m.fresh = append(m.fresh, s.name)
+		m.fresh = append(m.fresh, s.Name)
 	}
 	home, err := m.folder(m.spec.Home)
 	if err != nil {
@@ -99,10 +100,10 @@ func (m *masons) folder(path string) (string, error) {
 		return "", nil
 	}
 	s, err := m.plan.guard.spot(path)
-	if err != nil || !s.there || !s.folder || s.name == "/" {
+	if err != nil || !s.There || !s.Folder || s.Name == "/" {
 		return "", err
 	}
-	return s.name, nil
+	return s.Name, nil
 }
 
 // chooseTmp decides what becomes of the shared folder for temporary files.
@@ -131,13 +132,13 @@ func (m *masons) chooseTmp(home string) error {
 
 // hollow covers a folder but for what is granted in it.
 func (m *masons) hollow(name string) {
-	m.covers[name] = spot{name: name, there: true, folder: true}
+	m.covers[name] = place.Spot{Name: name, There: true, Folder: true}
 	m.skeleton(name)
 }
 
 // hiddenBy is the cover that path lies under, or "".
 func (m *masons) hiddenBy(path string) string {
-	if m.tmp != "" && path != m.tmp && within(path, m.tmp) && !within(path, m.temp.name) {
+	if m.tmp != "" && path != m.tmp && within(path, m.tmp) && !within(path, m.temp.Name) {
 		return m.tmp
 	}
 	// The outermost: what lies below it is on its skeleton.
@@ -156,15 +157,15 @@ func (m *masons) cover() {
 	slices.Sort(names)
 	for _, name := range append(names, "/proc/keys") {
 		s, err := m.plan.guard.spot(name)
-		if err != nil || !s.there || m.hiddenBy(s.name) != "" {
+		if err != nil || !s.There || m.hiddenBy(s.Name) != "" {
 			continue
 		}
-		m.covers[s.name] = s
+		m.covers[s.Name] = s
 		how := stage.Nothing
-		if s.folder {
+		if s.Folder {
 			how = stage.Empty
 		}
-		m.mount(stage.Mount{How: how, At: s.name})
+		m.mount(stage.Mount{How: how, At: s.Name})
 	}
 }
 
@@ -172,14 +173,14 @@ func (m *masons) cover() {
 func (m *masons) keep() {
 	all := slices.Clone(m.plan.granted)
 	for _, path := range []string{m.spec.EndpointDir, m.spec.Dir} {
-		if s, err := m.plan.guard.spot(path); err == nil && s.there {
-			o := opened{name: s.name, folder: s.folder, plain: s.folder, id: s.id}
+		if s, err := m.plan.guard.spot(path); err == nil && s.There {
+			o := opened{name: s.Name, folder: s.Folder, plain: s.Folder, id: s.ID}
 			all = append(all, granted{opened: o, bare: path == m.spec.Dir})
 		}
 	}
 	for _, path := range m.plan.policy.Sockets {
-		if s, err := m.plan.guard.spot(path); err == nil && s.there && m.hiddenBy(s.name) != "" {
-			all = append(all, granted{opened: opened{name: s.name, plain: true, id: s.id}})
+		if s, err := m.plan.guard.spot(path); err == nil && s.There && m.hiddenBy(s.Name) != "" {
+			all = append(all, granted{opened: opened{name: s.Name, plain: true, id: s.ID}})
 		}
 	}
 	// The outer ones first: they show what lies below them as well.
@@ -248,7 +249,7 @@ func compareBool(a, b bool) int {
 }
 
 func (m *masons) keepOne(g granted, cover string) {
-	if !g.plain || g.name == m.temp.name && m.tmp != "" || m.onFresh(g.name) {
+	if !g.plain || g.name == m.temp.Name && m.tmp != "" || m.onFresh(g.name) {
 		return
 	}
 	outer, shown := m.outer(g.name)
@@ -268,7 +269,7 @@ func (m *masons) keepOne(g granted, cover string) {
 		how = stage.AsIs
 	}
 	m.kept[g.name] = g
-	m.mount(stage.Mount{How: how, From: g.name, At: g.name, Dev: g.id.dev, Ino: g.id.ino})
+	m.mount(stage.Mount{How: how, From: g.name, At: g.name, Dev: g.id.Device, Ino: g.id.Inode})
 }
 
 func (m *masons) onFresh(path string) bool {
@@ -301,7 +302,7 @@ func (m *masons) place(path, cover string) string {
 	// The folder itself is the run's to change. Only what is mounted directly in
 	// it cannot be moved away under another name.
 	first, below, deeper := strings.Cut(rest, "/")
-	top := filepath.Join(m.temp.name, first)
+	top := filepath.Join(m.temp.Name, first)
 	if !deeper {
 		return top
 	}
@@ -341,7 +342,7 @@ func (m *masons) fix() {
 	for _, path := range m.spec.Fixed {
 		s, err := m.plan.guard.spot(path)
 		// Behind a link it could not be held: the link itself can be replaced.
-		if err != nil || !s.there || s.name != path {
+		if err != nil || !s.There || s.Name != path {
 			continue
 		}
 		outer, ok := m.outer(path)
@@ -363,19 +364,19 @@ func (m *masons) stand() {
 	for path, program := range m.spec.Stands {
 		s, err := m.plan.guard.spot(path)
 		folder, ferr := m.plan.guard.spot(filepath.Dir(path))
-		if err != nil || ferr != nil || !folder.there {
+		if err != nil || ferr != nil || !folder.There {
 			continue
 		}
-		if s.there {
-			if to, err := m.plan.guard.spot(program); err == nil && to.there {
-				m.mount(stage.Mount{How: stage.ReadOnly, From: to.name, At: s.name, Dev: to.id.dev, Ino: to.id.ino})
+		if s.There {
+			if to, err := m.plan.guard.spot(program); err == nil && to.There {
+				m.mount(stage.Mount{How: stage.ReadOnly, From: to.Name, At: s.Name, Dev: to.ID.Device, Ino: to.ID.Inode})
 			}
 			continue
 		}
 		name := filepath.Base(path)
 		m.walls.Make = append(m.walls.Make, stage.Place{Path: name + ".d/" + name, Link: program})
-		m.mount(stage.Mount{How: stage.Merged, From: name + ".d", At: folder.name})
-		m.fresh = append(m.fresh, folder.name)
+		m.mount(stage.Mount{How: stage.Merged, From: name + ".d", At: folder.Name})
+		m.fresh = append(m.fresh, folder.Name)
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 )
 
 // mac is what a sandbox of macOS is told besides.
-func (r *run) mac() sandbox.Mac {
+func (r *run) mac(fixed []string) sandbox.Mac {
 	cfg := &r.cfg
 	m := sandbox.Mac{
 		Tag: "keyhole-" + r.id, Home: cfg.Vars.Home, Tmp: r.dir.tmp, Run: r.dir.runtime(),
@@ -19,7 +19,7 @@ func (r *run) mac() sandbox.Mac {
 		m.ReadOnly = append(m.ReadOnly, r.shims.start)
 	}
 	// What Linux keeps as it is in its hardening layer.
-	m.ReadOnly = append(m.ReadOnly, fixed(cfg.Vars.Workspace, cfg.Profile.Filesystem.Write)...)
+	m.ReadOnly = append(m.ReadOnly, fixed...)
 	return m
 }
 
@@ -38,5 +38,6 @@ func MacProfile(p *profile.Profile, dirs profile.Dirs, vars profile.Vars, at Mac
 		tmp: filepath.Join(at.Tmp, fmt.Sprintf("keyhole-tmp-%d", at.UID), at.Session)}
 	r.shims = shims{program: at.Executable, names: macShims(p.Shims), tools: wrapperNames(p)}
 	r.shims.place(r.dir)
+	r.looked.Protected = p.Protected(dirs, vars)
 	return sandbox.ProfileForMac(r.spec("", nil), at.TTY, sandbox.ResolveForMac)
 }

@@ -104,6 +104,7 @@ type run struct {
 	dir       *runDir
 	shims     shims
 	later     later
+	looked    profile.Looked                     // where the profile's paths lead
 	layer     sandbox.Layer                      // set before the command's first instruction
 	inherited func() (passed, withheld []string) // of the caller's environment
 	log       *audit.Log

@@ -40,7 +40,8 @@ func (r *run) check() error {
 	for _, p := range cfg.Profile.Missing() {
 		cfg.Notice(fmt.Sprintf("%s: %s does not exist, so it is not granted", p.Source, secret.Printable(p.Path)))
 	}
-	if err := cfg.Profile.Check(cfg.Dirs, cfg.Vars); err != nil {
+	var err error
+	if r.looked, err = cfg.Profile.Look(cfg.Dirs, cfg.Vars); err != nil {
 		return err
 	}
 	if err := r.checkApprover(); err != nil {
@@ -124,7 +125,8 @@ func (r *run) spec(path string, env []string) *sandbox.Spec {
 	s := &sandbox.Spec{
 		Path: path, Argv: cfg.Argv, Env: env, Dir: cfg.Dir,
 		Boot: cfg.Boot, Streams: cfg.Streams,
-		Protected:   cfg.Profile.Protected(cfg.Dirs, cfg.Vars),
+		Protected:   r.looked.Protected,
+		Seen:        r.looked.Seen,
 		Hardening:   cfg.Hardening,
 		Home:        cfg.Vars.Home,
 		Temp:        r.dir.tmp,
@@ -142,7 +144,7 @@ func (r *run) spec(path string, env []string) *sandbox.Spec {
 		},
 	}
 	s.Endpoints = []string{filepath.Base(bus), filepath.Base(r.dir.wire())}
-	s.Mac = r.mac()
+	s.Mac = r.mac(s.Fixed)
 	if cfg.Summary {
 		s.OnDenied = r.refused.hear
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -209,20 +208,6 @@ func writtenRune(c rune, size int) int {
 	default:
 		return size
 	}
-}
-
-// encode makes one line. Everything but printable text is a \u escape, so that
-// no reader's terminal acts on it and no reader is shown another order of
-// letters than the one that is there.
-func encode(r Record) ([]byte, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(r); err != nil {
-		return nil, fmt.Errorf("internal error: encoding audit record: %w", err)
-	}
-	line := bytes.TrimSuffix(b.Bytes(), []byte{'\n'})
-	return append(escape(line), '\n'), nil
 }
 
 // escape turns what is not printable into JSON escapes. Outside strings JSON is

@@ -16,6 +16,7 @@ const notesHeld = 256
 type notes struct {
 	to    recorder
 	log   *slog.Logger
+	begin sync.Once // most runs search for nothing
 	queue chan audit.Entry
 	done  chan struct{}
 
@@ -32,9 +33,12 @@ type recorder interface {
 }
 
 func newNotes(to recorder, log *slog.Logger) *notes {
-	n := &notes{to: to, log: log, queue: make(chan audit.Entry, notesHeld), done: make(chan struct{})}
+	return &notes{to: to, log: log, done: make(chan struct{})}
+}
+
+func (n *notes) start() {
+	n.queue = make(chan audit.Entry, notesHeld)
 	go n.run()
-	return n
 }
 
 func (n *notes) run() {
@@ -55,6 +59,7 @@ func (n *notes) add(e audit.Entry) {
 	n.mu.RLock()
 	defer n.mu.RUnlock()
 	if !n.closed && !n.to.Repeat(e) {
+		n.begin.Do(n.start)
 		n.queue <- e
 	}
 }
@@ -70,7 +75,10 @@ func (n *notes) close() error {
 	n.mu.Lock()
 	if !n.closed {
 		n.closed = true
-		close(n.queue)
+		n.begin.Do(func() { close(n.done) }) // nothing has been noted
+		if n.queue != nil {
+			close(n.queue)
+		}
 	}
 	n.mu.Unlock()
 	<-n.done

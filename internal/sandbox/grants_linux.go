@@ -161,6 +161,11 @@ func (p *plan) grant(g Grant, guard *guarded) error {
 	if g.Access != Read && g.Access != Write {
 		return errors.New("internal error: a grant without an access")
 	}
+	if g.Optional { // most are not there, and have been looked for already
+		if s, err := guard.spot(g.Path); err == nil && !s.There {
+			return nil
+		}
+	}
 	o, err := openPath(g.Path)
 	if err != nil {
 		absent := errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.EACCES)

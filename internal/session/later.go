@@ -108,23 +108,28 @@ func (l *later) versions() map[string]version {
 // asks the system itself: most of a hundred names are not there, and an error of
 // package os for each is most of what looking costs.
 func scan(found map[string]version, top, prefix string, names []string) {
-	look := func(name string, folder bool) {
-		var st syscall.Stat_t
-		err := syscall.Lstat(top+"/"+name, &st)
-		for errors.Is(err, syscall.EINTR) {
-			err = syscall.Lstat(top+"/"+name, &st)
+	missing := map[string]bool{} // folders
+	look := func(name string, folder bool) (there bool) {
+		in := name[:max(0, strings.LastIndexByte(name, '/'))]
+		if missing[in] {
+			return false
 		}
+		var st syscall.Stat_t
+		err := lstat(top+"/"+name, &st)
 		if err == nil && (st.Mode&syscall.S_IFMT == syscall.S_IFDIR) == folder {
 			found[prefix+name] = version{st.Ino, st.Size, changeTime(&st)}
 		}
+		if in != "" && errors.Is(err, syscall.ENOENT) {
+			missing[in] = errors.Is(lstat(top+"/"+in, &st), syscall.ENOENT)
+		}
+		return err == nil
 	}
 	for _, name := range names {
 		folder, all := strings.CutSuffix(name, "/*")
-		if !all {
-			look(name, false)
+		// What is no folder is told by its own name.
+		if there := look(folder, false); !all || !there {
 			continue
 		}
-		look(folder, false) // what is no folder is told by its own name
 		in := namesIn(filepath.Join(top, folder))
 		if len(in) == maxLaterFolder { // there may be more than is looked at
 			look(folder, true)
@@ -133,6 +138,14 @@ func scan(found map[string]version, top, prefix string, names []string) {
 			look(folder+"/"+name, false)
 		}
 	}
+}
+
+func lstat(path string, st *syscall.Stat_t) error {
+	err := syscall.Lstat(path, st)
+	for errors.Is(err, syscall.EINTR) {
+		err = syscall.Lstat(path, st)
+	}
+	return err
 }
 
 // namesIn lists a folder as far as it is looked at; none when it cannot be read.

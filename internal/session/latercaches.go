@@ -1,6 +1,7 @@
 package session
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -45,6 +46,10 @@ func buildCaches(home string, writable []profile.Path) []string {
 func (l *later) cachesReport() string {
 	var names []string
 	for _, path := range l.caches {
+		var st syscall.Stat_t
+		if errors.Is(lstat(path, &st), syscall.ENOENT) {
+			continue
+		}
 		in := append([]string{"."}, namesIn(path)...)
 		if slices.ContainsFunc(in, func(name string) bool { return changedSince(filepath.Join(path, name), l.begun) }) {
 			names = append(names, secret.Printable("~"+strings.TrimPrefix(path, l.home)))

@@ -180,7 +180,7 @@ func (b *Broker) record(kind audit.Kind, req policy.Request, d policy.Decision) 
 }
 
 // errNoRecord is all that a client learns of a broken log.
-var errNoRecord = fmt.Errorf("%w: the decision cannot be recorded", secret.ErrUnavailable)
+var errNoRecord = secret.Because(secret.ErrUnavailable, "the decision cannot be recorded")
 
 func entry(kind audit.Kind, req policy.Request, d policy.Decision) audit.Entry {
 	e := audit.Entry{Kind: kind, Request: req, Rule: d.RuleName()}

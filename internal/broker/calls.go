@@ -87,7 +87,7 @@ func do[T any](ctx context.Context, c *calls, limit time.Duration, f func(contex
 	return zero, errLate
 }
 
-var errLate = fmt.Errorf("%w: it did not answer in time", secret.ErrUnavailable)
+var errLate = secret.Because(secret.ErrUnavailable, "it did not answer in time")
 
 // read is do for what changes nothing, on the caller's own goroutine if the
 // store allows that.
@@ -128,7 +128,7 @@ func (c *calls) enter(ctx context.Context, works bool) error {
 	}
 }
 
-var errFull = fmt.Errorf("%w: too many requests are waiting for it", secret.ErrUnavailable)
+var errFull = secret.Because(secret.ErrUnavailable, "too many requests are waiting for it")
 
 func (c *calls) leave(works bool) {
 	<-c.slots

@@ -3,7 +3,6 @@ package broker
 import (
 	"crypto/rand"
 	"encoding/hex"
-	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -33,7 +32,7 @@ type overlay struct {
 	ended bool // the run is over: nothing is taken any more
 }
 
-var errOverlayEnded = fmt.Errorf("%w: the run has ended", secret.ErrUnavailable)
+var errOverlayEnded = secret.Because(secret.ErrUnavailable, "the run has ended")
 
 // layer is one item of the overlay.
 type layer struct {

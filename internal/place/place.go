@@ -4,6 +4,7 @@
 package place
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 )
@@ -27,6 +28,7 @@ type Spot struct {
 type Finder struct {
 	spots map[string]Spot
 	text  []byte // of the path that is looked at, for the kernel
+	links int    // being followed
 }
 
 // New returns a Finder that has seen nothing.
@@ -71,11 +73,33 @@ func (f *Finder) look(p string) Spot {
 	if !link {
 		return s
 	}
-	to, err := filepath.EvalSymlinks(p)
-	if err != nil {
+	to, err := os.Readlink(p)
+	if err == nil && f.links < maxLinks && plain(to) {
+		if !filepath.IsAbs(to) {
+			to = filepath.Join(Parent(p), to)
+		}
+		f.links++
+		s = f.Spot(filepath.Clean(to))
+		f.links--
+		if s.There || s.Err != nil {
+			return s
+		}
+		return Spot{Name: p}
+	}
+	if to, err = filepath.EvalSymlinks(p); err != nil {
 		return Spot{Name: p}
 	}
 	return f.Spot(to)
+}
+
+// maxLinks is how many links in a row are followed here.
+const maxLinks = 8
+
+// plain tells whether a link's text means the same when it is made clean: nothing
+// goes up again after having gone down, perhaps through another link.
+func plain(to string) bool {
+	to = strings.TrimLeft(to, "./")
+	return !strings.Contains("/"+to+"/", "/../")
 }
 
 // Forget has a path, what lies below it, and what was not there above it be looked at

@@ -12,7 +12,7 @@ import (
 
 // stat is lstat(2) without memory of its own for each path: a start looks at two
 // hundred, and fresh memory costs more than the look.
-func (f *Finder) stat(p string, st *syscall.Stat_t) error {
+func (f *Finder) stat(p string, st *syscall.Stat_t) syscall.Errno {
 	if strings.IndexByte(p, 0) >= 0 {
 		return syscall.EINVAL
 	}
@@ -20,8 +20,5 @@ func (f *Finder) stat(p string, st *syscall.Stat_t) error {
 	at := unix.AT_FDCWD
 	_, _, errno := unix.Syscall6(fstatat, uintptr(at), uintptr(unsafe.Pointer(&f.text[0])), uintptr(unsafe.Pointer(st)),
 		unix.AT_SYMLINK_NOFOLLOW, 0, 0)
-	if errno != 0 {
-		return errno
-	}
-	return nil
+	return errno
 }

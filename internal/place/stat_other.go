@@ -4,4 +4,10 @@ package place
 
 import "syscall"
 
-func (*Finder) stat(p string, st *syscall.Stat_t) error { return syscall.Lstat(p, st) }
+func (*Finder) stat(p string, st *syscall.Stat_t) syscall.Errno {
+	err := syscall.Lstat(p, st)
+	if errno, ok := err.(syscall.Errno); ok || err == nil {
+		return errno
+	}
+	return syscall.EIO
+}

@@ -2,26 +2,25 @@
 
 package place
 
-import (
-	"errors"
-	"syscall"
-)
+import "syscall"
 
 // lstat looks at p itself, and says whether it is a link.
 func (f *Finder) lstat(p string) (s Spot, link bool) {
 	s.Name = p
 	var st syscall.Stat_t
-	err := f.stat(p, &st)
-	for errors.Is(err, syscall.EINTR) {
-		err = f.stat(p, &st)
+	errno := f.stat(p, &st)
+	for errno == syscall.EINTR {
+		errno = f.stat(p, &st)
 	}
-	switch {
-	case errors.Is(err, syscall.ENOENT), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.EACCES):
+	switch errno {
+	case 0:
+	case syscall.ENOENT, syscall.ENOTDIR, syscall.EACCES:
 		return s, false
-	case err != nil:
-		s.Err = err
+	default:
+		s.Err = errno
 		return s, false
-	case st.Mode&syscall.S_IFMT == syscall.S_IFLNK:
+	}
+	if st.Mode&syscall.S_IFMT == syscall.S_IFLNK {
 		return s, true
 	}
 	s.There, s.Folder = true, st.Mode&syscall.S_IFMT == syscall.S_IFDIR

@@ -33,23 +33,22 @@ func (p *Profile) Socket(path string) (Path, bool) {
 // Fate says what becomes of a variable of the caller's environment: whether it
 // is inherited, and why, in words for a person.
 func (e Environment) Fate(name, value string, extraPass []string) (passes bool, why string) {
-	n := newNames()
 	pass := slices.Concat(e.Pass, extraPass)
-	_, fate := n.filter(name, value, pass)
+	_, fate := filterVariable(name, value, pass)
 	switch {
 	case slices.Contains(reservedNames(), name):
 		return false, "keyhole sets it itself"
 	case fate == passed && slices.Contains(pass, name):
 		return true, "named in pass"
-	case fate == passed && (n.harmless[name] || matchesAny(name, n.harmlessLike)):
+	case fate == passed && (harmlessName(name) || matchesAny(name, harmlessFamilies[:])):
 		return true, "on the list of harmless variables"
 	case fate == passed:
 		return true, "matches a pattern in pass"
-	case fate == kept && !n.harmless[name] && n.isSecret(name):
+	case fate == kept && !harmlessName(name) && isSecret(name):
 		return false, "its name looks like a credential's"
 	case fate == kept:
 		return false, "its value looks like a credential"
-	case n.pointsOut(name):
+	case pointsOut(name):
 		return false, "it leads to a secret, a socket or code from outside"
 	default:
 		return false, "nothing passes it"

@@ -13,7 +13,6 @@ import (
 // user and password in their URLs.
 func (e Environment) Filter(environ []string, extraPass []string) (env, withheld []string) {
 	pass := slices.Concat(e.Pass, extraPass)
-	names := newNames()
 	seen := map[string]bool{}
 	for _, entry := range environ {
 		name, value, ok := strings.Cut(entry, "=")
@@ -21,7 +20,7 @@ func (e Environment) Filter(environ []string, extraPass []string) (env, withheld
 			continue // of two equal names getenv finds the first
 		}
 		seen[name] = true
-		out, fate := names.filter(name, value, pass)
+		out, fate := filterVariable(name, value, pass)
 		switch fate {
 		case passed:
 			env = append(env, name+"="+out)
@@ -42,37 +41,16 @@ const (
 	passed
 )
 
-// names are the lists of names, made ready for many questions.
-type names struct {
-	harmless, out, secret, words             map[string]bool
-	harmlessLike, outLike, secretLike, pairs []string
-}
-
-func newNames() *names {
-	set := func(list string) map[string]bool {
-		words := strings.Fields(list)
-		m := make(map[string]bool, len(words))
-		for _, w := range words {
-			m[w] = true
-		}
-		return m
-	}
-	return &names{
-		harmless: set(harmlessNames), out: set(outNames), secret: set(secretNames), words: set(secretWords),
-		harmlessLike: strings.Fields(harmlessFamilies), outLike: strings.Fields(outPatterns),
-		secretLike: strings.Fields(secretFamilies), pairs: strings.Split(secretPairs, ","),
-	}
-}
-
-func (n *names) filter(name, value string, pass []string) (string, fate) {
+// filterVariable says what becomes of a variable, and what of its value is passed.
+func filterVariable(name, value string, pass []string) (string, fate) {
 	switch {
 	case slices.Contains(reservedNames(), name):
 		return "", dropped
 	case slices.Contains(pass, name):
 		return value, passed
-	case n.pointsOut(name):
+	case pointsOut(name):
 		return "", dropped
-	case !n.harmless[name] && n.isSecret(name):
+	case !harmlessName(name) && isSecret(name):
 		return "", kept
 	}
 	if carriesURL(name) {
@@ -82,10 +60,10 @@ func (n *names) filter(name, value string, pass []string) (string, fate) {
 		}
 		value = cut
 	}
-	if !isPlace(name) && looksSecret(value) || carriesOptions(name) && n.secretOption(value) {
+	if !isPlace(name) && looksSecret(value) || carriesOptions(name) && secretOption(value) {
 		return "", kept
 	}
-	if n.harmless[name] || matchesAny(name, n.harmlessLike) || matchesAny(name, pass) {
+	if harmlessName(name) || matchesAny(name, harmlessFamilies[:]) || matchesAny(name, pass) {
 		return value, passed
 	}
 	return "", dropped
@@ -111,9 +89,9 @@ func canonical(name string) string {
 
 // pointsOut tells whether the variable leads to a secret, a socket or code from
 // outside.
-func (n *names) pointsOut(name string) bool {
+func pointsOut(name string) bool {
 	c := canonical(name)
-	return n.out[c] || matchesAny(c, n.outLike)
+	return outName(c) || matchesAny(c, outPatterns[:])
 }
 
 // isPlace tells whether the value is a path or a word the command cannot do
@@ -142,14 +120,14 @@ func carriesOptions(name string) bool {
 
 // secretOption tells whether the value sets something whose name says that it
 // is a secret: -Dhttp.proxyPassword=x.
-func (n *names) secretOption(value string) bool {
+func secretOption(value string) bool {
 	words := strings.FieldsFunc(value, func(c rune) bool { return strings.ContainsRune(" \t\n,;'\"", c) })
 	return slices.ContainsFunc(words, func(word string) bool {
 		parts := strings.Split(word, "=")
 		for i, part := range parts[:len(parts)-1] {
 			option := strings.TrimPrefix(strings.TrimLeft(part, "-"), "D")
 			// make's is a pair of descriptors.
-			if parts[i+1] != "" && option != "jobserver-auth" && n.isSecret(option) {
+			if parts[i+1] != "" && option != "jobserver-auth" && isSecret(option) {
 				return true
 			}
 		}
@@ -158,17 +136,17 @@ func (n *names) secretOption(value string) bool {
 }
 
 // isSecret tells whether the name says that the value is a secret.
-func (n *names) isSecret(name string) bool {
+func isSecret(name string) bool {
 	c := canonical(name)
-	if n.secret[c] || matchesAny(c, n.secretLike) {
+	if secretName(c) || matchesAny(c, secretFamilies[:]) {
 		return true
 	}
 	words := splitName(strings.TrimPrefix(strings.TrimPrefix(name, "INPUT_"), "input_"))
 	for i, w := range words {
-		if n.words[w] || w == "PWD" && len(words) > 1 {
+		if secretWord(w) || w == "PWD" && len(words) > 1 {
 			return true
 		}
-		if i > 0 && slices.Contains(n.pairs, words[i-1]+" "+w) {
+		if i > 0 && secretPair(words[i-1]+" "+w) {
 			return true
 		}
 	}

@@ -1,13 +1,13 @@
 package sandbox
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
 
 	"golang.org/x/sys/unix"
 
+	"keyhole/internal/random"
 	"keyhole/internal/sandbox/filter"
 	"keyhole/internal/sandbox/launch"
 	"keyhole/internal/sandbox/mediate"
@@ -79,7 +79,7 @@ func launchSpec(fds [3]uintptr, s *Spec, f forced) *launch.Spec {
 	l := &launch.Spec{
 		Path: s.Path, Argv: s.Argv, Env: withTemp(s.Env, s.Temp), Dir: s.Dir,
 		Files:    [3]int{int(fds[0]), int(fds[1]), int(fds[2])},
-		Observed: s.Observe, Closed: s.EndpointDir, Refused: "@keyhole-" + rand.Text(), Probe: s.Probe,
+		Observed: s.Observe, Closed: s.EndpointDir, Refused: "@keyhole-" + random.Name(16), Probe: s.Probe,
 		Restarts: f.stage&stage.NoKillable != 0, NoCloseRange: f.stage&stage.NoCloseRange != 0,
 	}
 	switch {

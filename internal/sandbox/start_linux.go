@@ -2,7 +2,6 @@ package sandbox
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -10,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"keyhole/internal/random"
 	"keyhole/internal/sandbox/landlock"
 	"keyhole/internal/sandbox/mediate"
 	"keyhole/internal/sandbox/observe"
@@ -190,7 +190,7 @@ func (r *run) confine(c child, s *Spec, p plan, f forced) error {
 func (r *run) order(c child, s *Spec, p *plan, f forced) (*stage.Spec, error) {
 	spec := &stage.Spec{
 		Flags: f.stage, Path: s.Path, Dir: s.Dir, Closed: s.EndpointDir,
-		Refused: "keyhole-" + rand.Text(), Probe: s.Probe, Argv: s.Argv, Env: s.Env,
+		Refused: "keyhole-" + random.Name(16), Probe: s.Probe, Argv: s.Argv, Env: s.Env,
 	}
 	switch {
 	case r.pair != nil:

@@ -19,6 +19,18 @@ var (
 	ErrTooLarge    = errors.New("larger than the store takes")
 )
 
+// Because is one of these states with a reason. Unlike fmt.Errorf it can stand in a
+// variable without anything having to run at every start of the program.
+func Because(state error, why string) error { return &because{state, why} }
+
+type because struct {
+	state error
+	why   string
+}
+
+func (b *because) Error() string { return b.state.Error() + ": " + b.why }
+func (b *because) Unwrap() error { return b.state }
+
 type promptKey struct{}
 
 // AllowPrompt marks a context under which a store may show the person its own

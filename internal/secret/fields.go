@@ -3,7 +3,6 @@ package secret
 import (
 	"crypto/sha256"
 	"encoding/json"
-	"fmt"
 	"runtime"
 	"slices"
 	"strings"
@@ -19,7 +18,7 @@ const (
 
 // ErrFields is a value that is no JSON object whose members can be told apart
 // beyond doubt: two programs could take it for different things.
-var ErrFields = fmt.Errorf("%w: the value is not a JSON object with each member once", ErrUnsupported)
+var ErrFields = Because(ErrUnsupported, "the value is not a JSON object with each member once")
 
 // Pick returns, of a JSON object, the members of these names, each as it is
 // written there.

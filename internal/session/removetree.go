@@ -1,7 +1,6 @@
 package session
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +8,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"time"
+
+	"keyhole/internal/random"
 )
 
 const (
@@ -33,7 +34,7 @@ func removeTree(path string) error {
 	if err != nil {
 		return fmt.Errorf("removing folder: %w", err)
 	}
-	d := dismantler{root: root, mark: rand.Text(), until: time.Now().Add(removeLimit)}
+	d := dismantler{root: root, mark: random.Name(16), until: time.Now().Add(removeLimit)}
 	if err := errors.Join(d.empty("."), root.Close()); err != nil {
 		return fmt.Errorf("removing folder: %w", err)
 	}

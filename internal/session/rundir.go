@@ -1,8 +1,6 @@
 package session
 
 import (
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -11,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"keyhole/internal/random"
 	"keyhole/internal/wire"
 )
 
@@ -37,11 +36,7 @@ func makeRunDir(parent string, uid int) (*runDir, error) {
 	if err := ownFolder(parent, uid); err != nil {
 		return nil, err
 	}
-	var b [5]byte
-	if _, err := rand.Read(b[:]); err != nil {
-		return nil, err
-	}
-	d := &runDir{id: hex.EncodeToString(b[:])}
+	d := &runDir{id: random.Name(5)}
 	d.path = filepath.Join(parent, d.id)
 	if n := len(d.wire()); n > sunPathMax {
 		return nil, &Hinted{fmt.Errorf("socket path %s has %d bytes, %d fit: %w", d.wire(), n, sunPathMax, syscall.ENAMETOOLONG),

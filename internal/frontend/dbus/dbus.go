@@ -7,14 +7,13 @@
 package dbus
 
 import (
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
 
 	"keyhole/internal/broker"
+	"keyhole/internal/random"
 	"keyhole/internal/socket"
 )
 
@@ -64,8 +63,8 @@ func New(cfg Config) (*Server, error) {
 		cfg:     cfg,
 		log:     log,
 		times:   defaultTimes(),
-		guid:    randomHex(16),
-		machine: randomHex(16),
+		guid:    random.Name(16),
+		machine: random.Name(16),
 		methods: sync.OnceValue(newMethodTable),
 		names:   newNameTable(),
 		bucket:  socket.NewBucket(requestsPerSecond, requestBurst),
@@ -104,11 +103,4 @@ func (s *Server) everyone() []*conn {
 		all = append(all, c)
 	}
 	return all
-}
-
-// randomHex returns n random bytes in hexadecimal.
-func randomHex(n int) string {
-	b := make([]byte, n)
-	rand.Read(b) // never fails, see crypto/rand
-	return hex.EncodeToString(b)
 }

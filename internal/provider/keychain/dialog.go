@@ -17,7 +17,7 @@ const (
 	keepTime   = time.Minute             // how long a late result is kept for the next request
 )
 
-var errDialog = fmt.Errorf("%w: the keychain waits for an answer in its own dialog", secret.ErrLocked)
+var errDialog = secret.Because(secret.ErrLocked, "the keychain waits for an answer in its own dialog")
 
 // dialogs is at most one read that waits for a person. Its result is kept for the
 // next request for the same item; while it waits, only items are read that were

@@ -56,7 +56,7 @@ type Store struct {
 	seen   uint64    // highest generation read or written
 }
 
-var errClosed = fmt.Errorf("%w: sealed file is closed", secret.ErrUnavailable)
+var errClosed = secret.Because(secret.ErrUnavailable, "sealed file is closed")
 
 // Init makes a new empty file sealed for k, and its folder. It fails with
 // secret.ErrExists when there is one.

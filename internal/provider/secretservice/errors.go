@@ -14,9 +14,9 @@ import (
 var (
 	errNeedsDialog = &knownError{secret.ErrLocked, "a dialog would be needed"}
 
-	errClosed = fmt.Errorf("secret service: closed: %w", secret.ErrUnavailable)
+	errClosed = secret.Because(secret.ErrUnavailable, "secret service: closed")
 	// errNoDefault says what the person can do something about.
-	errNoDefault = fmt.Errorf("no default keyring: %w", secret.ErrUnavailable)
+	errNoDefault = secret.Because(secret.ErrUnavailable, "no default keyring")
 )
 
 // subject is what a request was about: only about an item can "no such object"

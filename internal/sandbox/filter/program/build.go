@@ -50,6 +50,7 @@ type builder struct {
 	assembler
 	arch    Arch
 	numbers map[string]number
+	judged  map[uint32]string // the labels of those calls that are not simply allowed
 }
 
 func (b *builder) arg(n uint32)     { b.load(offsetArgs + 8*n) }
@@ -93,11 +94,7 @@ func Variants() []Variant {
 
 // Build writes a filter for arch.
 func Build(arch Arch, v Variant) ([]Instruction, error) {
-	b := &builder{arch: arch, numbers: numbers()}
-	b.load(offsetArch)
-	b.equal(arch.Audit, next, "ENOSYS")
-	b.load(offsetNumber)
-	b.atLeast(Last+1, "ENOSYS", next)
+	b := &builder{arch: arch, numbers: numbers(), judged: map[uint32]string{}}
 	judged := [][2]string{
 		{"socket", "socket"}, {"socketpair", "socketpair"}, {"sendto", "send3"}, {"sendmmsg", "send3"},
 		{"sendmsg", "send2"}, {"ioctl", "ioctl"}, {"clone", "clone"}, {"unshare", "unshare"},
@@ -120,9 +117,10 @@ func Build(arch Arch, v Variant) ([]Instruction, error) {
 			}
 		}
 	}
-	// Last, since next to all calls below are older.
-	b.atLeast(common, "allow", next)
-	b.atLeast(arch.Old+1, "ENOSYS", "allow")
+	b.load(offsetArch)
+	b.equal(arch.Audit, next, "ENOSYS")
+	b.load(offsetNumber)
+	b.choose(b.spans())
 	b.socketRules(v)
 	b.flagRules(v)
 	b.actions()
@@ -134,10 +132,63 @@ func (b *builder) on(call, label string) error {
 	if _, ok := b.numbers[call]; !ok {
 		return fmt.Errorf("internal error: no number for %q", call)
 	}
-	if n, ok := Number(b.arch, call); ok {
-		b.equal(n, label, next)
+	n, ok := Number(b.arch, call)
+	if _, twice := b.judged[n]; ok && twice {
+		return fmt.Errorf("internal error: two rules for %q", call)
+	}
+	if ok {
+		b.judged[n] = label
 	}
 	return nil
+}
+
+// span is what becomes of the calls from a number on.
+type span struct {
+	from  uint32
+	label string
+}
+
+// spans cover every number there is, in order, neighbours with different labels.
+func (b *builder) spans() []span {
+	label := func(n uint32) string {
+		if l, ok := b.judged[n]; ok {
+			return l
+		}
+		if n <= b.arch.Old || n >= common && n <= Last {
+			return "allow"
+		}
+		return "ENOSYS"
+	}
+	var all []span
+	for n := uint32(0); n <= Last+1; n++ {
+		if l := label(n); len(all) == 0 || all[len(all)-1].label != l {
+			all = append(all, span{n, l})
+		}
+	}
+	return all
+}
+
+// choose goes to a number's label by halves: the kernel walks through the filter
+// for each number when it is put in place, and through a list that is a tenth of a
+// millisecond.
+func (b *builder) choose(all []span) {
+	half := len(all) / 2
+	low, high := all[:half], all[half:]
+	lower, upper := low[0].label, high[0].label
+	if len(low) > 1 {
+		lower = next
+	}
+	if len(high) > 1 {
+		upper = fmt.Sprintf("from %d", high[0].from)
+	}
+	b.atLeast(high[0].from, upper, lower)
+	if len(low) > 1 {
+		b.choose(low)
+	}
+	if len(high) > 1 {
+		b.label(upper)
+		b.choose(high)
+	}
 }
 
 func (b *builder) actions() {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"math/rand/v2"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -69,16 +70,48 @@ func (g generator) record() Record {
 	return r
 }
 
+// fieldsOf notes which fields of a record hold something.
+func fieldsOf(used map[string]bool, v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Pointer:
+		if !v.IsNil() {
+			fieldsOf(used, v.Elem())
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			fieldsOf(used, v.Index(i))
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if !v.Field(i).IsZero() {
+				used[v.Type().Name()+"."+v.Type().Field(i).Name] = true
+			}
+			if v.Type().Field(i).IsExported() {
+				fieldsOf(used, v.Field(i))
+			}
+		}
+	}
+}
+
 func TestEncodeIsJSON(t *testing.T) {
 	g := generator{rand.New(rand.NewPCG(1, 2))}
+	used := map[string]bool{}
 	for range 20_000 {
 		r := g.record()
+		fieldsOf(used, reflect.ValueOf(r))
 		got, err := encode(r)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if want := reference(t, r); string(got) != want {
 			t.Fatalf("%+v\n got %s\nwant %s", r, got, want)
+		}
+	}
+	for _, of := range []any{Record{}, Principal{}, Process{}, Item{}} {
+		for f := range reflect.TypeOf(of).Fields() {
+			if name := reflect.TypeOf(of).Name() + "." + f.Name; !used[name] {
+				t.Errorf("no record had %s: the generator does not know it", name)
+			}
 		}
 	}
 	if _, err := encode(Record{Time: time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC)}); err == nil {

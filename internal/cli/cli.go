@@ -63,6 +63,8 @@ func Run(ctx context.Context, env *Env, args []string) int {
 			return report(env, root, fail("", "internal error: %w", err))
 		}
 	}
+	// cobra's command for completion is for who asks for it, or for the list of all.
+	root.CompletionOptions.DisableDefaultCmd = len(args) > 0 && args[0] == "run"
 	root.SetArgs(args)
 	root.SetIn(env.Stdin)
 	root.SetOut(env.Stdout)

@@ -23,8 +23,10 @@ func restoreAddress() uintptr
 // What the handler uses, and nobody else while it may be called but as said.
 var (
 	caught uint64 // a bit for each signal, taken by deliver
-	wake   int32  // an eventfd; set before the first handler and never again
-	one    uint64 = 1
+	//lint:ignore U1000 the handler reads it
+	wake int32 // an eventfd; set before the first handler and never again
+	//lint:ignore U1000 the handler writes it
+	one uint64 = 1
 )
 
 // action is the kernel's struct sigaction.

@@ -106,6 +106,7 @@ func newRoot(env *Env, args []string) *cobra.Command {
 	}
 	makeGroup(root)
 	strictHelp(root)
+	fitHelp(root)
 	return root
 }
 

@@ -20,11 +20,11 @@ import (
 	"keyhole/internal/signals"
 )
 
-const demoHelp = `Show what a sandboxed command can and cannot reach, with attempts that are really
-made: a throw-away sealed file with example items, a profile that grants some of
-them, and a confined program that tries the rest. Nothing of yours is read or
-changed. Exit status 0 when every line is as expected, 1 when one is not, 125
-when this system cannot confine a command.`
+const demoHelp = `Show what a sandboxed command can and cannot reach, with attempts that are
+really made: a throw-away sealed file with example items, a profile that grants
+some of them, and a confined program that tries the rest. Nothing of yours is
+read or changed. Exit status 0 when every line is as expected, 1 when one is
+not, 125 when this system cannot confine a command.`
 
 func newDemoCommand(env *Env) *cobra.Command {
 	var unconfined bool
@@ -39,7 +39,7 @@ func newDemoCommand(env *Env) *cobra.Command {
 		},
 	}
 	c.Flags().BoolVar(&unconfined, "unconfined", false, "show the broker alone, on a system that cannot confine; nothing is confined then")
-	c.Flags().StringVar(&hardening, "hardening", "auto", "the second layer: auto, require or off, as of 'keyhole run': `WHEN`")
+	c.Flags().StringVar(&hardening, "hardening", "auto", "`WHEN` to put up the second layer, as 'keyhole run' has it: auto, require or off")
 	return c
 }
 

@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"keyhole/internal/secret"
 )
@@ -187,32 +186,54 @@ func planOf(rows []demoRow, inside bool) *demoPlan {
 // printDemo prints the table and returns how many lines are not as expected.
 func printDemo(w io.Writer, rows []demoRow, outside, inside results, unconfined bool) int {
 	bad := 0
-	tw := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	where := "inside"
 	if unconfined {
 		where = "NOT CONFINED"
 	}
-	fmt.Fprintf(tw, "\tattempt\tunconfined\texpected inside\t%s\n", where)
+	all := [][]string{{"", "attempt", "unconfined", "expected inside", where}}
 	for _, r := range rows {
 		in, tried := inside[r.name]
 		out := outside[r.name]
 		mark := "ok"
 		meaningful := r.outside != "works" || out.Done
 		if !tried || !meaningful || !r.expected(in, out) {
-			mark = "BAD"
+			mark = demoBad
 			bad++
 		}
 		got := outcome(in, tried)
 		if unconfined {
 			got = "NOT CONFINED: " + got
 		}
-		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\n", mark, r.name, outsideText(r, out), r.expect, got)
+		all = append(all, []string{mark, r.name, outsideText(r, out), r.expect, got})
 	}
-	if err := tw.Flush(); err != nil {
+	if err := demoTable(all, terminalColumns(w)).print(w); err != nil {
 		return bad + 1
 	}
 	fmt.Fprintf(w, "\n%d of %d lines as expected.\n", len(rows)-bad, len(rows))
 	return bad
+}
+
+const (
+	demoBad     = "BAD"
+	demoColumns = 120 // a terminal's, on which there is room for what is expected
+)
+
+// demoTable leaves out what is expected where there is no room for it: then only
+// the lines that are otherwise say it.
+func demoTable(all [][]string, columns int) *table {
+	t := &table{cuttable: []int{2, 3}}
+	for _, row := range all {
+		mark, name, outside, expect, got := row[0], row[1], row[2], row[3], row[4]
+		if columns == 0 || columns >= demoColumns {
+			t.add(row...)
+			continue
+		}
+		t.add(mark, name, outside, got)
+		if mark == demoBad {
+			t.add("", "  expected inside", "", expect)
+		}
+	}
+	return t
 }
 
 func outsideText(r demoRow, out demoResult) string {

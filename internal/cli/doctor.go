@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -113,15 +114,20 @@ func printFindings(w io.Writer, all []finding, asJSON bool) error {
 		enc.SetIndent("", "  ")
 		return enc.Encode(all)
 	}
+	width, indent := terminalColumns(w), strings.Repeat(" ", 22)
 	for _, f := range all {
-		if _, err := fmt.Fprintf(w, "%-5s  %-14s %s\n", f.Is, f.About, secret.Printable(f.Found)); err != nil {
+		if _, err := fmt.Fprintf(w, "%-5s  %-14s %s\n", f.Is, f.About, wrapped(secret.Printable(f.Found), width, indent)); err != nil {
 			return err
 		}
 		for _, more := range []struct{ label, text string }{{"means", f.Means}, {"fix", f.Fix}} {
 			if more.text == "" {
 				continue
 			}
-			if _, err := fmt.Fprintf(w, "       %-14s %s: %s\n", "", more.label, more.text); err != nil {
+			line := more.label + ": " + more.text
+			if more.label != "fix" { // that is for copying
+				line = wrapped(line, width, indent+"  ")
+			}
+			if _, err := fmt.Fprintln(w, indent+line); err != nil {
 				return err
 			}
 		}

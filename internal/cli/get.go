@@ -36,7 +36,7 @@ func newGetCommand(env *Env) *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&r.Field, "field", "", "write only what is at this `place` of a JSON value: names and numbers with dots between")
-	c.Flags().StringVar(&decode, "decode", "auto", "auto undoes the prefixes some libraries put before a value, none leaves the bytes as they are")
+	c.Flags().StringVar(&decode, "decode", "auto", "`HOW` the value is read: auto undoes the prefixes some libraries put before it, none leaves the bytes as they are")
 	return c
 }
 

@@ -25,9 +25,10 @@ smallest profile under which it would not have been: items, files, sockets and
 ports, each with what asked for it. Nothing more is allowed while it runs.
 
 The proposal is printed as a unified diff; --apply writes it. It never holds a
-rule for every account, a path where secrets are kept, or a socket that speaks for
-you: what was refused of those is listed, to be granted by hand or not at all. A
-path that a built-in profile of the command's name opens brings in that profile.
+rule for every account, a path where secrets are kept, or a socket that speaks
+for you: what was refused of those is listed, to be granted by hand or not at
+all. A path that a built-in profile of the command's name opens brings in that
+profile.
 
 A program that stops at its first refusal shows no more than that: apply, and
 learn again. The command is traced, so it is slow, and Ctrl-Z does not stop it.

@@ -41,7 +41,7 @@ func newLogExportCommand(env *Env) *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&since, "since", "", "begin with the first record after `TIME`: 90m, 2d, 2006-01-02 or RFC 3339")
-	c.Flags().StringVar(&format, "format", "jsonl", "jsonl, ocsf or csv")
+	c.Flags().StringVar(&format, "format", "jsonl", "`FORMAT` to write: jsonl, ocsf or csv")
 	return c
 }
 

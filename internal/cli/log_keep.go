@@ -15,21 +15,21 @@ import (
 	"keyhole/internal/audit"
 )
 
-const logCheckpointHelp = `Print a signed checkpoint of the log as it is now: how many records it has, and a
-hash of them all. Keep it where whoever might change the log cannot change it: on
-another machine, in a mail, in a version control system. 'keyhole log verify
+const logCheckpointHelp = `Print a signed checkpoint of the log as it is now: how many records it has, and
+a hash of them all. Keep it where whoever might change the log cannot change it:
+on another machine, in a mail, in a version control system. 'keyhole log verify
 --checkpoint FILE' then proves that nothing up to it was changed.
 
 The key that signs is made at the first use, and never seen inside of a run.
 Nothing is signed for a log that is not intact.`
 
-const logPruneHelp = `Remove the oldest records and leave a signed boundary in their place, so that the
-rest can still be verified. Nothing is removed unless you say so; files of 16 MiB
-are put aside as the log grows, and removed by pruning too.`
+const logPruneHelp = `Remove the oldest records and leave a signed boundary in their place, so that
+the rest can still be verified. Nothing is removed unless you say so; files of
+16 MiB are put aside as the log grows, and removed by pruning too.`
 
 const logProveHelp = `Print a proof for somebody who has the public key and not the log: that record N
-is in it, or that it only grew since a checkpoint. 'keyhole log verify FILE --key
-KEY' checks it.`
+is in it, or that it only grew since a checkpoint. 'keyhole log verify FILE
+--key KEY' checks it.`
 
 func newLogCheckpointCommand(env *Env) *cobra.Command {
 	return &cobra.Command{
@@ -93,7 +93,7 @@ func newLogProveCommand(env *Env) *cobra.Command {
 		},
 	}
 	c.Flags().Int64Var(&n, "record", 0, "the `NUMBER` of a record, \"n\" in its line")
-	c.Flags().StringVar(&since, "since", "", "an earlier checkpoint: `FILE`")
+	c.Flags().StringVar(&since, "since", "", "`FILE` with an earlier checkpoint")
 	return c
 }
 

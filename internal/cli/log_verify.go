@@ -19,15 +19,16 @@ import (
 	"keyhole/internal/secret"
 )
 
-const logVerifyHelp = `Check that the log, or FILE, is what was written: no line changed, removed, added
-or moved. Each line names the hash of the one before it, so damage is found where
-it is. Who can write the file could make all later lines fit again; a checkpoint
-that was kept elsewhere shows that too, for all that had been written when it was
-made. What came after the newest checkpoint cannot be proved.
+const logVerifyHelp = `Check that the log, or FILE, is what was written: no line changed, removed,
+added or moved. Each line names the hash of the one before it, so damage is
+found where it is. Who can write the file could make all later lines fit again;
+a checkpoint that was kept elsewhere shows that too, for all that had been
+written when it was made. What came after the newest checkpoint cannot be
+proved.
 
-FILE is a log, its parts in order, what 'keyhole log export' wrote, or a proof of
-'keyhole log prove'. '-' is standard input. Somebody else needs the public key
-that 'keyhole log key' prints; for one's own log it is at hand.
+FILE is a log, its parts in order, what 'keyhole log export' wrote, or a proof
+of 'keyhole log prove'. '-' is standard input. Somebody else needs the public
+key that 'keyhole log key' prints; for one's own log it is at hand.
 
 Exit status 0: nothing is wrong. 1: something is; where is printed.`
 

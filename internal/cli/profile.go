@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -65,8 +64,8 @@ func listProfiles(env *Env, asJSON bool) error {
 		}
 		return encodeJSON(env, out)
 	}
-	w := tabwriter.NewWriter(env.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "NAME\tFROM\tDESCRIPTION")
+	t := table{cuttable: []int{1, 2}, fromLeft: 2}
+	t.add("NAME", "FROM", "DESCRIPTION")
 	for _, l := range list {
 		from, text := "built-in", l.Description
 		if l.File != "" {
@@ -74,10 +73,13 @@ func listProfiles(env *Env, asJSON bool) error {
 		}
 		if l.Err != nil {
 			text = "cannot be used: " + l.Err.Error()
+			if terminalColumns(env.Stdout) > 0 { // what is wrong is worth more room than where, which is to the left
+				text = "cannot be used: " + strings.TrimPrefix(l.Err.Error(), l.File+":")
+			}
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\n", l.Name, secret.Printable(from), secret.Printable(text))
+		t.add(l.Name, secret.Printable(from), secret.Printable(text))
 	}
-	return w.Flush()
+	return t.print(env.Stdout)
 }
 
 func newProfileShow(env *Env) *cobra.Command {
@@ -86,7 +88,7 @@ func newProfileShow(env *Env) *cobra.Command {
 	var mac macFlags
 	c := &cobra.Command{
 		Use:   "show NAME",
-		Short: "Show a profile with all it extends, and where each part was written",
+		Short: "Show a profile with all it extends, and where each part is from",
 		Example: "  keyhole profile show claude-code\n  keyhole profile show ./my-agent.jsonc --json\n" +
 			"  keyhole profile show gh --origin\n  keyhole profile show claude-code --platform darwin --seatbelt",
 		Args: func(c *cobra.Command, args []string) error {

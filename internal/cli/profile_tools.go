@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -15,18 +14,18 @@ import (
 )
 
 const profileInitHelp = `Write a new profile that starts from a built-in one. Every section is in it as a
-comment, to be filled in, and all that the built-in one says is below for reading.
-A file that is there is never overwritten.`
+comment, to be filled in, and all that the built-in one says is below for
+reading. A file that is there is never overwritten.`
 
 func newProfileInit(env *Env) *cobra.Command {
 	var from string
 	var print bool
 	c := &cobra.Command{
 		Use:   "init NAME",
-		Short: "Write a new profile, with comments, that starts from a built-in one",
+		Short: "Write a new profile that starts from a built-in one",
 		Long:  profileInitHelp,
 		Example: `  keyhole profile init my-agent --from claude-code
-  keyhole profile init claude-code --from claude-code   # is used in place of the built-in one`,
+  keyhole profile init codex --from codex   # stands in for the built-in one`,
 		Args: takes(1, 1),
 		RunE: func(_ *cobra.Command, args []string) error { return initProfile(env, args[0], from, print) },
 	}
@@ -62,7 +61,7 @@ func initProfile(env *Env, name, from string, print bool) error {
 func newProfileDiff(env *Env) *cobra.Command {
 	return &cobra.Command{
 		Use:   "diff A B",
-		Short: "Say in what two profiles differ, with all they extend; exit 1 if they do",
+		Short: "Say in what two profiles differ; exit 1 if they do",
 		Long: `Print what only profile A has, with -, and what only B has, with +, and where
 each was written. The order of things and comments do not count.
 
@@ -129,14 +128,14 @@ func showOrigins(env *Env, p *profile.Profile, asJSON bool) error {
 	if asJSON {
 		return encodeJSON(env, all)
 	}
-	w := tabwriter.NewWriter(env.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "WRITTEN AT\tKEY\tVALUE")
+	t := table{cuttable: []int{0, 2}, fromLeft: 1}
+	t.add("WRITTEN AT", "KEY", "VALUE")
 	for _, o := range all {
 		from := o.From
 		if from == "" {
 			from = "nowhere"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\n", secret.Printable(from), o.Key, secret.Printable(o.Value))
+		t.add(secret.Printable(from), o.Key, secret.Printable(o.Value))
 	}
-	return w.Flush()
+	return t.print(env.Stdout)
 }

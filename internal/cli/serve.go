@@ -20,9 +20,9 @@ container) what a command in 'keyhole run' gets of the keyring: the Secret
 Service, and the shims of the profile. It makes a folder to mount there, prints
 the options and variables to paste, and answers until Ctrl-C.
 
-Nothing is confined by this: what else the sandbox can reach, such as your session
-bus, your home folder or a container engine's socket, is its own business. Whoever
-can open the mounted folder has the profile's grants.`
+Nothing is confined by this: what else the sandbox can reach, such as your
+session bus, your home folder or a container engine's socket, is its own
+business. Whoever can open the mounted folder has the profile's grants.`
 
 // serveFlags are those besides the ones of run.
 type serveFlags struct {
@@ -39,7 +39,7 @@ func newServeCommand(env *Env) *cobra.Command {
 		Short: "Serve the items a profile grants to somebody else's sandbox",
 		Long:  serveHelp,
 		Example: `  keyhole serve -p my-agent --dir ~/.cache/keyhole-box --print docker
-  keyhole serve --read 'service=gh:github.com,account=*' --dir /tmp/box --print bwrap`,
+  keyhole serve --read 'service=api,account=*' --dir ~/box --print bwrap`,
 		Args: takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return serveCommand(cmd.Context(), env, &f)
@@ -48,7 +48,7 @@ func newServeCommand(env *Env) *cobra.Command {
 	f.register(c)
 	c.Flags().StringVar(&f.dir, "dir", "", "`folder` to make: yours alone, with the one to mount in it")
 	c.Flags().StringVar(&f.at, "at", "", "`path` at which the folder will be inside (default: where it is outside; for docker /run/keyhole)")
-	c.Flags().StringVar(&f.print, "print", "env", "what to print: `docker`, bwrap or env")
+	c.Flags().StringVar(&f.print, "print", "env", "`WHAT` to print: docker, bwrap or env")
 	return c
 }
 

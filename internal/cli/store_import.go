@@ -38,7 +38,7 @@ func newStoreImport(env *Env, f *storeFlags) *cobra.Command {
 			})
 		},
 	}
-	c.Flags().StringVar(&imp.from, "from", "", "where from: secret-service")
+	c.Flags().StringVar(&imp.from, "from", "", "`STORE` to copy from: secret-service")
 	c.Flags().StringVar(&imp.address, "address", "", "D-Bus `address` of the keyring's bus (default: your session's)")
 	c.Flags().BoolVar(&imp.all, "all", false, "copy every item")
 	c.Flags().BoolVar(&imp.replace, "replace", false, "overwrite items that have the same attributes")

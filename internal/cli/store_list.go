@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -75,15 +74,15 @@ func printJSON(env *Env, infos []secret.Info) error {
 
 func printTable(env *Env, infos []secret.Info) error {
 	if len(infos) == 0 {
-		return nil
+		_, err := fmt.Fprintln(env.Stderr, "keyhole: there is no such item")
+		return err
 	}
-	w := tabwriter.NewWriter(env.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "LABEL\tATTRIBUTES\tMODIFIED")
+	t := table{cuttable: []int{0, 1}}
+	t.add("LABEL", "ATTRIBUTES", "MODIFIED")
 	for _, i := range infos {
-		fmt.Fprintf(w, "%s\t%s\t%s\n", secret.Printable(i.Label), attributeText(i.Attributes),
-			i.Modified.Local().Format("2006-01-02 15:04"))
+		t.add(secret.Printable(i.Label), attributeText(i.Attributes), i.Modified.Local().Format("2006-01-02 15:04"))
 	}
-	return w.Flush()
+	return t.print(env.Stdout)
 }
 
 // attributeText shows attributes as they are written on the command line.

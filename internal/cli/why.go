@@ -30,12 +30,13 @@ func newWhyCommand(env *Env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "why",
 		Short: "Say what a profile decides, and which of its lines decides it",
-		Long: "Say what a profile decides about an item, a path, a socket, a variable or a host,\n" +
-			"and which line decides it. Nothing is opened and no store is asked. With --run it\n" +
-			"is the run that answers, which knows what the flags granted it was started with.\n" +
+		Long: "Say what a profile decides about an item, a path, a socket, a variable or a\n" +
+			"host, and which line decides it. Nothing is opened and no store is asked. With\n" +
+			"--run it is the run that answers, which knows what the flags granted it was\n" +
+			"started with.\n" +
 			"Exit status 0: allowed, or the rule says ask; 1: denied; 2: wrong usage.",
 		Example: "  keyhole why credential --profile gh service=gh:github.com account=octocat\n" +
-			"  keyhole why credential --profile gh service=gh:github.com account= --operation update\n" +
+			"  keyhole why credential -p gh service=gh:github.com account= --operation update\n" +
 			"  keyhole why path --profile default ~/.ssh/id_ed25519\n" +
 			"  keyhole why host --run 3f9a localhost:5432",
 	}
@@ -51,7 +52,7 @@ func newWhyCredential(env *Env, f *whyFlags) *cobra.Command {
 	var operation string
 	c := &cobra.Command{
 		Use:   "credential KEY=VALUE...",
-		Short: "About an item: service, account, server, protocol, path, port, collection, provider, attr.NAME",
+		Short: "About an item, by its service, account, server and so on",
 		Args:  takes(1, -1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if _, err := profile.ParseItem(args); err != nil {
@@ -63,7 +64,7 @@ func newWhyCredential(env *Env, f *whyFlags) *cobra.Command {
 			return f.answer(cmd.Context(), env, profile.Asked{About: "credential", Item: args, Operation: operation})
 		},
 	}
-	c.Flags().StringVar(&operation, "operation", "read", "read, list, create, update, delete or status")
+	c.Flags().StringVar(&operation, "operation", "read", "the `OPERATION`: read, list, create, update, delete or status")
 	return c
 }
 

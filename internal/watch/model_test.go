@@ -207,7 +207,7 @@ func TestScreenIsWhole(t *testing.T) {
 				for _, look := range []string{plain, bold, reverse, red, yellow} {
 					l = strings.ReplaceAll(l, look, "")
 				}
-				if n := columns(l); n != m.width || strings.ContainsAny(l, "\x1b\u202e\r\n\x00") {
+				if n := Columns(l); n != m.width || strings.ContainsAny(l, "\x1b\u202e\r\n\x00") {
 					t.Fatalf("%v %v: %d columns: %q", size, keys, n, l)
 				}
 			}

@@ -20,7 +20,8 @@ func width(r rune) int {
 	}
 }
 
-func columns(s string) int {
+// Columns is how many columns s takes on a screen.
+func Columns(s string) int {
 	n := 0
 	for _, r := range s {
 		n += width(r)
@@ -30,30 +31,33 @@ func columns(s string) int {
 
 // fit cuts or pads s to exactly n columns.
 func fit(s string, n int) string {
+	s = Cut(s, n)
+	return s + strings.Repeat(" ", max(0, n-Columns(s)))
+}
+
+// Cut is s, of which no more than n columns are left; a ~ stands for the rest.
+func Cut(s string, n int) string {
+	if Columns(s) <= n {
+		return s
+	}
 	if n <= 0 {
 		return ""
 	}
-	have := columns(s)
-	if have <= n {
-		return s + strings.Repeat(" ", n-have)
-	}
-	var b strings.Builder
 	at := 0
-	for _, r := range s {
+	for i, r := range s {
 		if at+width(r) > n-1 {
-			break
+			return s[:i] + "~"
 		}
-		b.WriteRune(r)
 		at += width(r)
 	}
-	return b.String() + "~" + strings.Repeat(" ", n-1-at)
+	return s
 }
 
 // wrap breaks s into lines of at most n columns; what goes on is indented.
 func wrap(s string, n int) []string {
 	const indent = "            "
 	var all []string
-	for columns(s) > n {
+	for Columns(s) > n {
 		at, cut := 0, len(s)
 		for i, r := range s {
 			if at += width(r); at > n {

@@ -119,7 +119,7 @@ func scan(found map[string]version, top, prefix string, names []string) {
 		if err == nil && (st.Mode&syscall.S_IFMT == syscall.S_IFDIR) == folder {
 			found[prefix+name] = version{st.Ino, st.Size, changeTime(&st)}
 		}
-		if in != "" && errors.Is(err, syscall.ENOENT) {
+		if _, known := missing[in]; !known && in != "" && errors.Is(err, syscall.ENOENT) {
 			missing[in] = errors.Is(lstat(top+"/"+in, &st), syscall.ENOENT)
 		}
 		return err == nil

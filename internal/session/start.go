@@ -50,6 +50,22 @@ func (r *run) check() error {
 	return makeMissing(cfg.Profile.Filesystem)
 }
 
+// forget has looked at again what a start makes, and what lies around it.
+func (r *run) forget() {
+	seen := r.looked.Seen
+	if seen == nil {
+		return
+	}
+	for _, dir := range []string{r.cfg.Dirs.Config, r.cfg.Dirs.Data, r.cfg.Dirs.State, r.cfg.Dirs.Runtime, filepath.Dir(r.dir.tmp)} {
+		seen.Forget(filepath.Clean(dir))
+	}
+	for _, list := range [][]profile.Path{r.cfg.Profile.Filesystem.CreateFolders, r.cfg.Profile.Filesystem.CreateFiles} {
+		for _, made := range list {
+			seen.Forget(made.Path)
+		}
+	}
+}
+
 // checkApprover refuses a program that answers questions and that the command could
 // have answer as it likes.
 func (r *run) checkApprover() error {
@@ -121,6 +137,7 @@ func (r *run) start(ctx context.Context, env []string) (child, error) {
 
 func (r *run) spec(path string, env []string) *sandbox.Spec {
 	cfg := &r.cfg
+	r.forget()
 	bus := r.dir.bus()
 	s := &sandbox.Spec{
 		Path: path, Argv: cfg.Argv, Env: env, Dir: cfg.Dir,

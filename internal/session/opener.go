@@ -72,14 +72,14 @@ func (r *run) opens() shimserver.Opener {
 // browser that it has to start first would be ours, and end with the run, unless
 // the session's own service manager starts it.
 func (r *run) browser() []string {
-	path := "PATH=" + r.safePath(lookup(r.cfg.Environ, "PATH"))
+	path, x := "PATH="+r.safePath(lookup(r.cfg.Environ, "PATH")), r.reach()
 	for _, name := range []string{profile.OpenShim, "/usr/bin/open"} {
 		program, err := lookPath(name, "/", []string{path})
-		if err != nil {
+		if err != nil || x.changes(program) {
 			continue
 		}
 		manager := filepath.Join(lookup(r.cfg.Environ, "XDG_RUNTIME_DIR"), "systemd", "private")
-		if start, err := lookPath("systemd-run", "/", []string{path}); err == nil && isSocket(manager) {
+		if start, err := lookPath("systemd-run", "/", []string{path}); err == nil && !x.changes(start) && isSocket(manager) {
 			return []string{start, "--user", "--collect", "--quiet", "--", program}
 		}
 		return []string{program}
@@ -269,13 +269,22 @@ func (o *opener) launch(req policy.Request, s site, d policy.Decision) error {
 	return nil
 }
 
-// env is what a browser of the person's needs.
+// env is what a browser of the person's needs, without what leads to programs, or to
+// files that name some, that the command can change.
 func (o *opener) env() []string {
+	x := o.run.reach()
 	getenv := func(name string) string { return lookup(o.run.cfg.Environ, name) }
 	env := slices.DeleteFunc(approval.DesktopEnv(getenv), func(kv string) bool { return strings.HasPrefix(kv, "PATH=") })
 	env = append(env, "PATH="+o.run.safePath(getenv("PATH")))
 	for _, name := range []string{"USER", "BROWSER", "DESKTOP_SESSION", "XDG_CURRENT_DESKTOP", "XDG_SESSION_TYPE", "XDG_DATA_DIRS", "KDE_FULL_SESSION", "KDE_SESSION_VERSION"} {
-		if v := getenv(name); v != "" {
+		v := getenv(name)
+		switch {
+		case name == "XDG_DATA_DIRS":
+			v = x.without(v)
+		case name == "BROWSER" && x.mentioned(v):
+			v = ""
+		}
+		if v != "" {
 			env = append(env, name+"="+v)
 		}
 	}

@@ -21,24 +21,60 @@ const (
 )
 
 // removeTree removes a folder that a confined command has written. It never
-// follows a link. The usual way gives up at a folder whose mode lets nobody in,
-// and at great depth; the command decides both.
+// follows a link, not even one in the place of the folder itself: the command may be
+// allowed to write the folder above. The usual way gives up at a folder whose mode
+// lets nobody in, and at great depth; the command decides both.
 func removeTree(path string) error {
 	if os.RemoveAll(path) == nil {
 		return nil
 	}
-	if err := os.Chmod(path, 0o700); err != nil {
+	if err := dismantle(path); err != nil {
 		return fmt.Errorf("removing folder: %w", err)
 	}
-	root, err := os.OpenRoot(path)
+	return nil
+}
+
+// dismantle is the way for trees that the usual way does not remove.
+func dismantle(path string) error {
+	if err := openUp(path); err != nil {
+		return err
+	}
+	root, err := openFolder(path)
 	if err != nil {
-		return fmt.Errorf("removing folder: %w", err)
+		return err
 	}
 	d := dismantler{root: root, mark: random.Name(16), until: time.Now().Add(removeLimit)}
 	if err := errors.Join(d.empty("."), root.Close()); err != nil {
-		return fmt.Errorf("removing folder: %w", err)
+		return err
 	}
 	return os.Remove(path)
+}
+
+// openUp gives a folder a mode that lets us in. A link in its place is not followed
+// out of the folder above.
+func openUp(path string) error {
+	above, err := os.OpenRoot(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(above.Chmod(filepath.Base(path), 0o700), above.Close())
+}
+
+// openFolder opens a folder, and refuses what a link in its place leads to.
+func openFolder(path string) (*os.Root, error) {
+	root, err := os.OpenRoot(path)
+	if err != nil {
+		return nil, err
+	}
+	opened, err := root.Stat(".")
+	named, lerr := os.Lstat(path)
+	if err = errors.Join(err, lerr); err == nil && !os.SameFile(opened, named) {
+		err = fmt.Errorf("%s is a link, or another folder by now", path)
+	}
+	if err != nil {
+		return nil, errors.Join(err, root.Close())
+	}
+	return root, nil
 }
 
 // dismantler takes a tree apart without going down in it: folders found in a

@@ -55,6 +55,37 @@ func TestDismantle(t *testing.T) {
 	}
 }
 
+// A command that may write the folder above can put a link in the place of its own
+// folder, and keep the usual way from removing it.
+func TestDismantleFollowsNoLink(t *testing.T) {
+	base := t.TempDir()
+	outside, above := filepath.Join(base, "outside"), filepath.Join(base, "above")
+	kept := filepath.Join(outside, "kept")
+	for _, err := range []error{os.Mkdir(outside, 0o755), os.Mkdir(above, 0o700), os.WriteFile(kept, nil, 0o600), os.Mkdir(filepath.Join(above, "own"), 0o755)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, to := range map[string]string{"absolute": outside, "up": "../outside", "beside": "own", "nowhere": "none"} {
+		link := filepath.Join(above, name)
+		if err := os.Symlink(to, link); err != nil {
+			t.Fatal(err)
+		}
+		if err := dismantle(link); err == nil {
+			t.Errorf("%s: a link was taken for a folder", name)
+		}
+	}
+	if _, err := os.Lstat(kept); err != nil {
+		t.Error("what a link leads to was removed")
+	}
+	if fi, err := os.Stat(outside); err != nil || fi.Mode().Perm() != 0o755 {
+		t.Errorf("the folder a link leads to: %v, %v", fi, err)
+	}
+	if err := dismantle(filepath.Join(above, "own")); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestDismantleEnds(t *testing.T) {
 	tree := t.TempDir()
 	if err := os.Mkdir(filepath.Join(tree, "d"), 0o700); err != nil {

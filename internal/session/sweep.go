@@ -1,6 +1,7 @@
 package session
 
 import (
+	"encoding/hex"
 	"errors"
 	"io/fs"
 	"log/slog"
@@ -12,31 +13,58 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// runIDBytes are the random bytes of a run's name.
+const runIDBytes = 5
+
 // sweepAge keeps a sweep off runs that are just being prepared.
 const sweepAge = time.Minute
 
 // sweep removes what runs that were killed have left: in parent folders whose
 // socket nobody listens on any more, in tmpParent those that nobody has locked.
-// Either may have gone without the other. Removing never follows a link.
+// Either may have gone without the other. Removing never follows a link. A command
+// that may write the folder above can put a link in a parent's place, so nothing is
+// looked at behind one, and nothing is touched that is not called as a run.
 func sweep(parent, tmpParent, own string, log *slog.Logger) {
 	for _, left := range []struct {
 		parent string
 		remove func(path string) error
 	}{{parent, removeUnanswered}, {tmpParent, removeUnlocked}} {
-		entries, err := os.ReadDir(left.parent)
+		names, err := leftIn(left.parent)
 		if err != nil {
 			log.Warn("looking for left-over runs", "err", err)
 			continue
 		}
-		for _, e := range entries {
-			if e.Name() == own || !e.IsDir() {
+		for _, name := range names {
+			if name == own {
 				continue
 			}
-			if err := left.remove(filepath.Join(left.parent, e.Name())); err != nil {
+			if err := left.remove(filepath.Join(left.parent, name)); err != nil {
 				log.Warn("removing a left-over run", "err", err)
 			}
 		}
 	}
+}
+
+// leftIn lists the folders of runs.
+func leftIn(parent string) ([]string, error) {
+	root, err := openFolder(parent)
+	if err != nil {
+		return nil, err
+	}
+	entries, err := fs.ReadDir(root.FS(), ".")
+	var names []string
+	for _, e := range entries {
+		if e.IsDir() && isRunID(e.Name()) {
+			names = append(names, e.Name())
+		}
+	}
+	return names, errors.Join(err, root.Close())
+}
+
+// isRunID tells whether a folder is called as makeRunDir calls them.
+func isRunID(name string) bool {
+	b, err := hex.DecodeString(name)
+	return err == nil && len(b) == runIDBytes && hex.EncodeToString(b) == name
 }
 
 // removeUnanswered removes a run's folder when nobody answers on its socket, and
@@ -70,7 +98,7 @@ func removeUnlocked(path string) error {
 	f, err := lockFolder(path, unix.LOCK_EX)
 	if errors.Is(err, fs.ErrPermission) {
 		// The command that had it decides about its mode.
-		if err := os.Chmod(path, 0o700); err != nil {
+		if err := openUp(path); err != nil {
 			return err
 		}
 		f, err = lockFolder(path, unix.LOCK_EX)

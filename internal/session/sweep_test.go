@@ -65,31 +65,38 @@ func TestSweep(t *testing.T) {
 			}
 		}
 	}
-	make("dead", false, false, old)
-	make("alive", true, false, old)
-	make("fresh", false, false, time.Now())
-	make("own", false, false, old)
-	make("busy", false, true, old) // on a Mac its socket looks like this
+	const dead, alive, fresh, own, busy = "dead00dead", "a11fe00000", "f4e5400000", "0440000000", "b450000000"
+	make(dead, false, false, old)
+	make(alive, true, false, old)
+	make(fresh, false, false, time.Now())
+	make(own, false, false, old)
+	make(busy, false, true, old) // on a Mac its socket looks like this
+	for _, name := range []string{"dead", "deadDEAD00", "dead00dead00", "not-a-run0"} {
+		make(name, false, false, old)
+	}
 	// A hostile command can leave links in its temporary folder.
 	if err := os.WriteFile(filepath.Join(outside, "kept"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Symlink(outside, filepath.Join(tmp, "dead", "link")); err != nil {
+	if err := os.Symlink(outside, filepath.Join(tmp, dead, "link")); err != nil {
 		t.Fatal(err)
 	}
-	shut := filepath.Join(tmp, "shut") // its run's folder is gone, and its mode lets nobody in
-	if err := errors.Join(os.Mkdir(shut, 0), os.Chtimes(shut, old, old), os.Chtimes(filepath.Join(tmp, "dead"), old, old)); err != nil {
+	shut := filepath.Join(tmp, "54a7000000") // its run's folder is gone, and its mode lets nobody in
+	if err := errors.Join(os.Mkdir(shut, 0), os.Chtimes(shut, old, old), os.Chtimes(filepath.Join(tmp, dead), old, old)); err != nil {
 		t.Fatal(err)
 	}
-	sweep(parent, tmp, "own", slog.New(slog.DiscardHandler))
-	for id, want := range map[string]bool{"dead": false, "alive": true, "fresh": true, "own": true} {
+	sweep(parent, tmp, own, slog.New(slog.DiscardHandler))
+	for id, want := range map[string]bool{
+		dead: false, alive: true, fresh: true, own: true,
+		"dead": true, "deadDEAD00": true, "dead00dead00": true, "not-a-run0": true, // nobody's run
+	} {
 		for _, dir := range []string{parent, tmp} {
 			if _, err := os.Lstat(filepath.Join(dir, id)); (err == nil) != want {
 				t.Errorf("%s in %s is there: %v, want %v", id, filepath.Base(dir), err == nil, want)
 			}
 		}
 	}
-	if _, err := os.Lstat(filepath.Join(parent, "busy")); err != nil {
+	if _, err := os.Lstat(filepath.Join(parent, busy)); err != nil {
 		t.Error("the folder of a busy run is gone")
 	}
 	if _, err := os.Lstat(shut); err == nil {
@@ -97,6 +104,25 @@ func TestSweep(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(outside, "kept")); err != nil {
 		t.Error("what a link pointed to is gone")
+	}
+}
+
+// A command that may write where a parent is can put a link in its place.
+func TestSweepBehindNoLink(t *testing.T) {
+	base := t.TempDir()
+	target, link := filepath.Join(base, "target"), filepath.Join(base, "link")
+	id := filepath.Join(target, "dead00dead")
+	old := time.Now().Add(-time.Hour)
+	if err := errors.Join(os.MkdirAll(id, 0o700), os.Chtimes(id, old, old), os.Symlink(target, link)); err != nil {
+		t.Fatal(err)
+	}
+	sweep(link, link, "", slog.New(slog.DiscardHandler))
+	if _, err := os.Lstat(id); err != nil {
+		t.Error("what is behind a link was removed")
+	}
+	sweep(target, target, "", slog.New(slog.DiscardHandler))
+	if _, err := os.Lstat(id); err == nil {
+		t.Error("it is left without a link, too")
 	}
 }
 

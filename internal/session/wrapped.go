@@ -122,20 +122,6 @@ func (r *run) spelled(path string) string {
 	return path
 }
 
-// safePath is PATH without the folders the command may write.
-func (r *run) safePath(path string) string {
-	if path == "" {
-		path = commonPath
-	}
-	return strings.Join(slices.DeleteFunc(filepath.SplitList(path), func(dir string) bool {
-		if real, err := filepath.EvalSymlinks(dir); err == nil {
-			dir = real
-		}
-		_, can := r.writable(dir)
-		return can || !filepath.IsAbs(dir)
-	}), ":")
-}
-
 // tools is what the shims' endpoint calls; nil when nothing is wrapped.
 func (r *run) tools() shimserver.Tools {
 	if len(r.wrapped) == 0 {

@@ -49,7 +49,7 @@ func deepen(i byte) byte {
 func surroundings() *cli.Env {
 	dir, err := os.Getwd()
 	if err != nil {
-		dir = "/"
+		dir = "" // it was removed
 	}
 	exe, err := os.Executable()
 	if err != nil {

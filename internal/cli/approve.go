@@ -21,8 +21,8 @@ names nothing any more.
 
 In the base layer of the sandbox a command can write to your other terminals, so
 what they show may not come from keyhole. There a word drawn at random has to be
-typed, at a terminal. A program of your own can answer without one: see
---approve-command of 'keyhole run'.`
+typed, at a terminal; without an ID, in both layers. A program of your own can
+answer without one: see --approve-command of 'keyhole run'.`
 
 const denyHelp = `Say no to an open question. A no for once holds for a minute, so that nobody
 nags; while a no holds, programs are told that the item does not exist.`

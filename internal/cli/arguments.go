@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // takes is the check of a command that takes from least to most arguments; most
@@ -48,6 +49,9 @@ func makeGroup(c *cobra.Command) {
 			return unknownCommand(c, args[0])
 		}
 		if !c.HasParent() {
+			if print, err := c.Flags().GetBool("version"); err == nil && print {
+				return printVersion(c.OutOrStdout(), readVersion(), false)
+			}
 			return c.Help()
 		}
 		c.SetOut(c.ErrOrStderr())
@@ -56,6 +60,36 @@ func makeGroup(c *cobra.Command) {
 		}
 		return status(ExitUsage)
 	}
+}
+
+const completionName = "completion"
+
+// addCompletion has cobra add its command early enough to be as strict as ours.
+func addCompletion(root *cobra.Command) {
+	root.InitDefaultCompletionCmd(completionName)
+	for _, c := range root.Commands() {
+		if c.Name() == completionName {
+			makeGroup(c)
+		}
+	}
+}
+
+// flagError says what a flag takes in our words; the parser's name functions of Go.
+func flagError(err error) error {
+	var wrong *pflag.InvalidValueError
+	if !errors.As(err, &wrong) {
+		return err
+	}
+	want := ""
+	switch wrong.GetFlag().Value.Type() {
+	case "bool":
+		want = "true or false, or nothing"
+	case "int", "uint":
+		want = "a number"
+	default:
+		return err
+	}
+	return fmt.Errorf("--%s takes %s, not %q", wrong.GetFlag().Name, want, wrong.GetValue())
 }
 
 func unknownCommand(group *cobra.Command, word string) error {

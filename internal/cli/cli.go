@@ -26,7 +26,7 @@ type Env struct {
 	Stdout, Stderr io.Writer
 	Environ        []string
 	Getenv         func(string) string
-	Dir            string // working directory
+	Dir            string // working directory; empty when it is gone
 	UID            int
 	Executable     string // path of this program
 }
@@ -69,6 +69,9 @@ func Run(ctx context.Context, env *Env, args []string) int {
 	root.SetIn(env.Stdin)
 	root.SetOut(env.Stdout)
 	root.SetErr(env.Stderr)
+	if len(args) > 0 && args[0] == completionName {
+		addCompletion(root)
+	}
 	c, err := root.ExecuteContextC(ctx)
 	return report(env, c, err)
 }
@@ -99,7 +102,12 @@ func newRoot(env *Env, args []string) *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.PersistentPreRunE = func(c *cobra.Command, _ []string) error { return needHome(env, c) }
+	root.PersistentPreRunE = func(c *cobra.Command, _ []string) error {
+		if err := needHome(env, c); err != nil {
+			return err
+		}
+		return needFolder(env, c)
+	}
 	for _, c := range commands(env, args) {
 		makeGroup(c)
 		root.AddCommand(c)
@@ -107,7 +115,25 @@ func newRoot(env *Env, args []string) *cobra.Command {
 	makeGroup(root)
 	strictHelp(root)
 	fitHelp(root)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError(err) })
+	root.Flags().BoolP("version", "", false, "print keyhole's version, as 'keyhole version' does")
 	return root
+}
+
+// needFolder refuses to take some other folder for a working directory that is gone:
+// what a profile grants by relative paths would be granted there.
+func needFolder(env *Env, c *cobra.Command) error {
+	if env.Dir != "" {
+		return nil
+	}
+	env.Dir = "/"
+	for p := c; p != nil; p = p.Parent() {
+		switch p.Name() {
+		case "run", "shell", "serve", "learn", "why", "profile":
+			return fail("cd into a folder that is there", "the working folder was removed")
+		}
+	}
+	return nil
 }
 
 // needHome says in one line what everything else would fail over.

@@ -194,7 +194,7 @@ func runIDs(env *Env, c *cobra.Command, _ string) []string {
 }
 
 func questionIDs(env *Env, c *cobra.Command, _ string) []string {
-	found, err := openQuestions(c.Context(), env, "")
+	found, _, err := openQuestions(c.Context(), env, "")
 	if err != nil {
 		return nil
 	}

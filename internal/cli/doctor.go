@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -58,7 +60,7 @@ func newDoctorCommand(env *Env) *cobra.Command {
 		Args:  takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			dirs := profile.UserDirs(env.Getenv, env.UID)
-			all := diagnose(session.Look(cmd.Context(), dirs, env.Environ, env.UID))
+			all := withHome(env, diagnose(session.Look(cmd.Context(), dirs, env.Environ, env.UID)))
 			print := printFindings
 			if fixes {
 				print = printFixes
@@ -73,6 +75,20 @@ func newDoctorCommand(env *Env) *cobra.Command {
 	c.Flags().BoolVar(&fixes, "fix-hints", false, "print only the commands that mend what was found, as a script to read before you run it")
 	c.MarkFlagsMutuallyExclusive("json", "fix-hints")
 	return c
+}
+
+// withHome puts in the place of what was found in folders that only a missing HOME
+// leads to, that it is missing.
+func withHome(env *Env, all []finding) []finding {
+	if filepath.IsAbs(env.Getenv("HOME")) {
+		return all
+	}
+	all = slices.DeleteFunc(all, func(f finding) bool {
+		return f.About == "keyring" || f.About == "sealed file" || f.About == "audit log"
+	})
+	return append(all, finding{About: "home", Found: "HOME is not set, or is no absolute path",
+		Means: "keyhole does not know where its files are, so nothing is run",
+		Fix:   `export HOME="$(getent passwd "$(id -un)" | cut -d: -f6)"`})
 }
 
 // printFixes prints a command for each finding that has one, and as a comment

@@ -82,7 +82,7 @@ func learnCommand(ctx context.Context, env *Env, f *learnFlags, argv []string) e
 		fmt.Fprintf(env.Stderr, "keyhole: not proposed: %s: %s\n", secret.Printable(n.What), n.Why)
 	}
 	if p.Empty(f.profile) {
-		fmt.Fprintln(env.Stderr, "keyhole: nothing else was refused")
+		fmt.Fprintln(env.Stderr, "keyhole: "+nothingLearned(len(p.LeftOut)))
 		return status(ExitNo)
 	}
 	name := strings.TrimSuffix(filepath.Base(target), ".jsonc")
@@ -94,13 +94,23 @@ func learnCommand(ctx context.Context, env *Env, f *learnFlags, argv []string) e
 		return err
 	}
 	if !f.apply {
-		return nil
+		_, err := fmt.Fprintln(env.Stderr, "keyhole: nothing was written; with --apply it is")
+		return err
 	}
 	if err := writeNew(target, text); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(env.Stderr, "keyhole: written; run it with 'keyhole run -p %s -- %s'\n", name, secret.Printable(argv[0]))
 	return err
+}
+
+// nothingLearned says that there is no proposal, when so many things were left out
+// of it.
+func nothingLearned(leftOut int) string {
+	if leftOut > 0 {
+		return "nothing else was refused that a profile could grant"
+	}
+	return "nothing was refused that a profile could grant"
 }
 
 // target is the file that is proposed, which must not be there yet: a profile
@@ -159,7 +169,7 @@ func writeNew(path string, text []byte) error {
 	}
 	_, err = f.Write(text)
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return fail("the file may be incomplete: remove it", "writing profile %s: %w", path, err)
+		return fail("nothing was kept", "writing profile: %w", errors.Join(err, os.Remove(path)))
 	}
 	return nil
 }

@@ -33,14 +33,14 @@ func newPendingCommand(env *Env) *cobra.Command {
 		Long:  pendingHelp,
 		Args:  takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			found, err := openQuestions(cmd.Context(), env, "")
+			found, runs, err := openQuestions(cmd.Context(), env, "")
 			if err != nil {
 				return err
 			}
 			if asJSON {
 				err = printQuestionsJSON(env.Stdout, found)
 			} else {
-				err = printQuestions(env.Stdout, found)
+				err = printQuestions(env, found, runs)
 			}
 			if err != nil {
 				return err
@@ -55,19 +55,36 @@ func newPendingCommand(env *Env) *cobra.Command {
 	return c
 }
 
-// openQuestions asks all runs of this user.
-func openQuestions(ctx context.Context, env *Env, prefix string) ([]control.Found, error) {
+// openQuestions asks all runs of this user, and says how many there are.
+func openQuestions(ctx context.Context, env *Env, prefix string) ([]control.Found, int, error) {
 	dirs := profile.UserDirs(env.Getenv, env.UID)
 	runs, err := control.Runs(ctx, dirs.Runtime)
 	if err != nil {
-		return nil, fail("", "looking for runs: %w", err)
+		return nil, 0, fail("", "looking for runs: %w", err)
 	}
-	return control.Find(ctx, runs, prefix)
+	found, err := control.Find(ctx, runs, prefix)
+	return found, len(runs), err
 }
 
-func printQuestions(w io.Writer, found []control.Found) error {
+// whyNone says where questions would come from.
+func whyNone(runs int) string {
+	switch runs {
+	case 0:
+		return "no run of yours is going on; one that is started with --ask, or by whose profile items are held back, asks"
+	case 1:
+		return "one run of yours is going on and asks nothing; 'keyhole watch' shows it"
+	default:
+		return fmt.Sprintf("%d runs of yours are going on and ask nothing; 'keyhole watch' shows them", runs)
+	}
+}
+
+func printQuestions(env *Env, found []control.Found, runs int) error {
+	w := env.Stdout
 	if len(found) == 0 {
-		_, err := fmt.Fprintln(w, "No question is open.")
+		if _, err := fmt.Fprintln(w, "No question is open."); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintln(env.Stderr, "keyhole: "+whyNone(runs))
 		return err
 	}
 	for i, f := range found {
@@ -105,7 +122,7 @@ func printQuestionsJSON(w io.Writer, found []control.Found) error {
 // oneQuestion is the open question that id begins to name; without an id, the
 // only one.
 func oneQuestion(ctx context.Context, env *Env, id string) (control.Found, error) {
-	found, err := openQuestions(ctx, env, id)
+	found, runs, err := openQuestions(ctx, env, id)
 	switch {
 	case err != nil:
 		return control.Found{}, err
@@ -115,7 +132,7 @@ func oneQuestion(ctx context.Context, env *Env, id string) (control.Found, error
 		return control.Found{}, &Failure{Code: ExitUsage, Err: fmt.Errorf("%d questions are open", len(found)),
 			Hint: "'keyhole pending' shows them; name one by its ID"}
 	case id == "":
-		return control.Found{}, &Failure{Code: ExitNo, Err: errors.New("no question is open")}
+		return control.Found{}, &Failure{Code: ExitNo, Err: errors.New("no question is open"), Hint: whyNone(runs)}
 	default:
 		return control.Found{}, &Failure{Code: ExitNo, Err: errors.New("no open question has this ID: it is settled, or its facts have changed"),
 			Hint: "'keyhole pending' shows the open ones"}

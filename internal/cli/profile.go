@@ -204,6 +204,9 @@ func loadProfile(env *Env, name string) (*profile.Profile, error) {
 }
 
 func loadProfileFor(env *Env, name string, vars profile.Vars) (*profile.Profile, error) {
+	if err := takenAsWorkspace(vars.Workspace); err != nil {
+		return nil, err
+	}
 	dirs, _ := profilePlaces(env)
 	if strings.Contains(name, "/") && !strings.HasPrefix(name, "~/") {
 		name = inDir(env, name)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -207,10 +206,7 @@ func runFailure(err error) error {
 	}
 	var ns *sandbox.NotStarted
 	if errors.As(err, &ns) {
-		f.Code, f.Err = ns.Code, ns
-		if errors.Is(ns, fs.ErrPermission) {
-			f.Hint = "'keyhole why path PROGRAM' says whether the profile lets the command read it; --read-path FOLDER lets it"
-		}
+		f.Code, f.Err, f.Hint = ns.Code, ns, notStartedHint(ns)
 	}
 	var h *session.Hinted
 	if errors.As(err, &h) {
@@ -231,6 +227,9 @@ func runFailure(err error) error {
 
 // config reads the profile and the flags into a run.
 func (f *runFlags) config(env *Env, argv []string) (session.Config, error) {
+	if err := f.checked(); err != nil {
+		return session.Config{}, err
+	}
 	ws, err := f.folder(env)
 	if err != nil {
 		return session.Config{}, err
@@ -278,6 +277,9 @@ func (f *runFlags) config(env *Env, argv []string) (session.Config, error) {
 	if !f.quiet {
 		cfg.Summary = isTerminal(env.Stderr)
 		cfg.Notice = func(line string) { fmt.Fprintln(env.Stderr, "keyhole: "+line) }
+		for _, name := range f.unset(env.Environ) {
+			cfg.Notice("--env " + secret.Printable(name) + ": it is not set here, so there is nothing to pass")
+		}
 	}
 	return cfg, nil
 }
@@ -314,7 +316,10 @@ func (f *runFlags) folder(env *Env) (string, error) {
 	if err != nil || !fi.IsDir() {
 		return "", fail("name a folder that exists with --workspace", "workspace %s is not a folder", ws)
 	}
-	return filepath.EvalSymlinks(ws)
+	if ws, err = filepath.EvalSymlinks(ws); err != nil {
+		return "", err
+	}
+	return ws, takenAsWorkspace(ws)
 }
 
 // streams are the files behind env's streams, so that the command can have them

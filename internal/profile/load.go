@@ -81,6 +81,9 @@ func (l *loader) collect(d *document, chain []string) error {
 		}
 		own := !strings.Contains(e.value, "/") && e.value == ownName(d)
 		parent, err := l.find(e.value, filepath.Dir(d.file), d.builtin || own)
+		if own && !d.builtin && errors.Is(err, ErrNotFound) {
+			return wrong("%q extends itself, and no built-in profile has this name", shorten(e.value))
+		}
 		if errors.Is(err, ErrNotFound) {
 			return wrong("%v", err)
 		}

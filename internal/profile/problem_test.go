@@ -38,7 +38,7 @@ func TestProblems(t *testing.T) {
 		{`{"name": 1}`, `1:10: name: want a string, have a number`},
 		{`{"name": true}`, `1:10: name: want a string, have a boolean`},
 		{`{"name": null}`, `1:10: name: want a string, have null`},
-		{`{"extends": {}}`, `1:13: extends: want a list, have an object`},
+		{`{"extends": {}}`, `1:13: extends: want a string or a list, have an object`},
 		{`{"credential_access": {}}`, `1:23: credential_access: want a list, have an object`},
 		{`{"credential_access": ["x"]}`, `1:24: credential_access: want an object, have a string`},
 		{`{"filesystem": []}`, `1:16: filesystem: want an object, have a list`},

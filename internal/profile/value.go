@@ -178,6 +178,10 @@ func (l list) decode(r *reader, v hujson.Value) {
 		}
 		return
 	}
+	if _, many := v.Value.(*hujson.Array); l.single && !many {
+		r.fail(r.at(v.StartOffset), "want a string or a list, have %s", kindName(v))
+		return
+	}
 	elements := r.elements(v)
 	seen := make(map[string]bool, len(elements))
 	*l.to = slices.Grow(*l.to, len(elements))

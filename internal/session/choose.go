@@ -33,6 +33,15 @@ type store struct {
 	close    func() error
 }
 
+// NoSuchStore is what is wrong with a kind of StoreConfig, nil if nothing is.
+func NoSuchStore(kind string) error {
+	switch kind {
+	case "", "system", secretservice.Name, sealedfile.Name, keychain.Name:
+		return nil
+	}
+	return fmt.Errorf("no store is called %q: system, %s, %s and %s are", kind, secretservice.Name, sealedfile.Name, keychain.Name)
+}
+
 // openStore picks the store that cfg and the machine call for. It costs nothing
 // when no rule can reach an item, and one question to the bus only when there is
 // a real choice.
@@ -67,7 +76,7 @@ func openStore(ctx context.Context, cfg *Config, rules *policy.Set) (*store, err
 	case sealedfile.Name:
 		return openSealed(cfg, file)
 	default:
-		return nil, fmt.Errorf("no store is called %q: system, %s, %s and %s are", kind, secretservice.Name, sealedfile.Name, keychain.Name)
+		return nil, NoSuchStore(kind)
 	}
 }
 

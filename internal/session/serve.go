@@ -131,6 +131,9 @@ func (r *run) makeServed(dir, mount, at string) error {
 		}
 	}
 	if err := ownFolder(dir, r.cfg.UID); err != nil {
+		if h := new(Hinted); errors.As(err, &h) { // it may be a folder that is in use
+			h.Hint = "name one that is not there yet with --dir: keyhole makes it"
+		}
 		return err
 	}
 	if err := clearDead(mount); err != nil {

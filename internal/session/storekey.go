@@ -79,6 +79,9 @@ func (s KeySource) key(ask func() (secret.Value, error)) (k SealedKey, err error
 		return k, err
 	case s.PassphraseFile != "":
 		k.Passphrase, err = readPassphrase(s.PassphraseFile)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = &Hinted{err, PassphraseFileVar + " names it; without that variable you are asked at the terminal"}
+		}
 	default:
 		k.Passphrase, err = ask()
 	}

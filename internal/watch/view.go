@@ -161,7 +161,7 @@ func (m *model) nothing() string {
 	case m.page == runs:
 		return "No run is going on. 'keyhole run -- COMMAND' starts one."
 	default:
-		return "Nothing has been decided yet."
+		return "Nothing has been decided yet. What 'keyhole run -- COMMAND' asks for comes here."
 	}
 }
 

@@ -177,6 +177,37 @@ func TestWrapperSurroundings(t *testing.T) {
 	}
 }
 
+// What the command puts in the place of a file or folder that the tool may read is
+// not read for it.
+func TestWrapperFollowsNoNewLink(t *testing.T) {
+	d, flags, _ := wrapperDesk(t, `, "read": ["./settings", "./later", "~/project/folder"]`)
+	d.write(".ssh/id", "a-private-key")
+	d.write("papers/file", "a-private-paper")
+	d.write("project/folder/file", "a folder's")
+	d.write("project/settings", "settings")
+	const script = `look() { forge pr look "$PWD/$1" 2>&1; }
+		look settings; look folder/file; echo now there >later; look later; echo ---
+		mv settings was; ln -s ~/.ssh/id settings; look settings
+		mv folder away; ln -s ~/papers folder; look folder/file
+		ln -sf ~/.ssh/id later; look later; echo ---
+		rm -r settings folder later; mv was settings; mv away folder; look settings; true`
+	for layer, more := range layers(t) {
+		got := run(t, d.inside(append(more, flags...), "sh", "-c", script))
+		parts := strings.Split(got.out, "---\n")
+		if len(parts) != 3 || got.code != 0 {
+			t.Fatalf("%s: %+v", layer, got)
+		}
+		for i, want := range [][]string{{"settings", "a folder's", "now there"}, nil, {"settings"}} {
+			for _, w := range want {
+				if !strings.Contains(parts[i], w) {
+					t.Errorf("%s: what is granted is not read: %s", layer, parts[i])
+				}
+			}
+		}
+		find(t, "what the tool printed", got.out, []string{"a-private"})
+	}
+}
+
 // A program that the command could replace is not run with a secret.
 func TestWrapperProgramIsItsOwn(t *testing.T) {
 	d, flags, _ := wrapperDesk(t, "")

@@ -167,6 +167,9 @@ func (p *plan) grant(g Grant, guard *guarded) error {
 		}
 	}
 	o, err := openPath(g.Path)
+	if err == nil && g.Name != "" && o.name != g.Name { // a link was turned
+		err = errors.Join(unix.ENOENT, unix.Close(o.fd))
+	}
 	if err != nil {
 		absent := errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.EACCES)
 		if g.Optional && absent {

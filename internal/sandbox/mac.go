@@ -41,6 +41,9 @@ func ProfileForMac(s *Spec, tty string, resolve func(string) string) (*MacProfil
 			to = &in.Write
 		}
 		p := resolve(g.Path)
+		if g.Name != "" && p != g.Name { // a link was turned
+			continue
+		}
 		granted = append(granted, p)
 		if own := p == in.Tmp || p == in.Run || p == in.Shims; !own && !slices.Contains(*to, p) {
 			*to = append(*to, p)

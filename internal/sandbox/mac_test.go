@@ -58,6 +58,20 @@ func TestKeychainsAreNeverLeftOut(t *testing.T) {
 	seatbelttest.Load(t, p).Check(false, seatbelttest.Over("/Users/alice/Library/Keychains/x", "file-read-data", "file-write-data")...)
 }
 
+// A grant of what its path led to once is none of what it leads to now.
+func TestTurnedLinkIsNotGranted(t *testing.T) {
+	s := macSpec()
+	s.Grants = append(s.Grants, sandbox.Grant{Path: "/etc/a", Access: sandbox.Read, Name: "/private/etc/a"}, sandbox.Grant{Path: "/Users/alice/b", Access: sandbox.Read, Name: "/Users/alice/c"})
+	p, err := sandbox.ProfileForMac(s, "", sandbox.ResolveForMac)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pol := seatbelttest.Load(t, p)
+	pol.Check(true, seatbelttest.Over("/private/etc/a", "file-read-data")...)
+	pol.Check(false, seatbelttest.Over("/Users/alice/b", "file-read-data")...)
+	pol.Check(false, seatbelttest.Over("/Users/alice/c", "file-read-data")...)
+}
+
 // The command is told which folder for temporary files it may write, once.
 func TestCommandForMac(t *testing.T) {
 	s := macSpec()

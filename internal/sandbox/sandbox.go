@@ -151,6 +151,9 @@ type Grant struct {
 	Path     string
 	Access   Access
 	Optional bool
+	// Name is what Path leads to, links followed. If it leads elsewhere when it is
+	// opened, nothing is there. Empty: wherever it leads.
+	Name string `json:",omitempty"`
 }
 
 // Network says what TCP and UDP may reach. Link-local addresses (cloud

@@ -33,6 +33,9 @@ type wrapped struct {
 	path   string // of the real program
 	broker *broker.Broker
 	folder string // its home, temporary files and sockets; the command cannot look into it
+	// firm says of what the tool may read, where the command can turn a link on the
+	// way, what it led to before the command began: it is granted as that or not at all.
+	firm map[string]string
 
 	once  sync.Once // makes the folder
 	probe *net.UnixListener
@@ -61,6 +64,7 @@ func (r *run) openWrapped(asked broker.Approver) error {
 		if one.path, err = r.realProgram(&w); err != nil {
 			return err
 		}
+		one.firm = r.firmOf(&w)
 		rules, err := policy.NewSet(w.Rules(r.cfg.Profile.Rules))
 		if err != nil {
 			return err
@@ -76,6 +80,28 @@ func (r *run) openWrapped(asked broker.Approver) error {
 		r.wrapped[w.Name] = one
 	}
 	return nil
+}
+
+func (r *run) firmOf(w *profile.Wrapper) map[string]string {
+	x, firm := r.reach(), map[string]string{}
+	for _, path := range r.toolReads(w) {
+		if x.changes(path) {
+			firm[path] = sandbox.ResolveHere(path)
+		}
+	}
+	return firm
+}
+
+// toolReads are the paths by which a tool is granted what it may read.
+func (r *run) toolReads(w *profile.Wrapper) []string {
+	var all []string
+	for _, p := range slices.Concat(r.cfg.Profile.Filesystem.Read, w.Read) {
+		all = append(all, p.Path)
+	}
+	if w.Workspace {
+		all = append(all, r.cfg.Vars.Workspace)
+	}
+	return all
 }
 
 // realProgram is the wrapped program's own file. One that the command can write

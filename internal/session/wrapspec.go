@@ -38,8 +38,8 @@ type toolSpec struct {
 	Mac         sandbox.Mac
 }
 
-// toolSpec lets the tool read the system and what its wrapper names, and nothing
-// that the command may write: what lies there could be made for it.
+// toolSpec lets the tool read the system and what its wrapper names, and of what the
+// command may write no more than that: what lies there could be made for it.
 func (r *run) toolSpec(w *wrapped, call shimserver.Call, values map[string]string) *toolSpec {
 	cfg := &r.cfg
 	home := filepath.Join(w.folder, "home")
@@ -57,14 +57,12 @@ func (r *run) toolSpec(w *wrapped, call shimserver.Call, values map[string]strin
 		Mac: sandbox.Mac{Tag: "keyhole-" + r.id + "-" + filepath.Base(w.folder), Home: cfg.Vars.Home, Tmp: filepath.Join(w.folder, "tmp"), Run: filepath.Join(w.folder, "run")},
 	}
 	read := func(path string) {
-		s.Grants = append(s.Grants, sandbox.Grant{Path: path, Access: sandbox.Read, Optional: true})
+		s.Grants = append(s.Grants, sandbox.Grant{Path: path, Access: sandbox.Read, Optional: true, Name: w.firm[path]})
 	}
-	for _, p := range slices.Concat(cfg.Profile.Filesystem.Read, w.Read) {
-		read(p.Path)
+	for _, path := range append(r.toolReads(&w.Wrapper), w.path) {
+		read(path)
 	}
-	read(w.path)
 	if w.Workspace {
-		read(cfg.Vars.Workspace)
 		s.Dir = within(call.Dir, cfg.Vars.Workspace)
 	}
 	for _, path := range []string{"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"} {

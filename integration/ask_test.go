@@ -45,6 +45,17 @@ func (d *desk) questions() []control.Found {
 	return found
 }
 
+// question waits for the one question that is to be open.
+func (d *desk) question() control.Found {
+	d.t.Helper()
+	var open []control.Found
+	waitFor(d.t, "question", func() bool {
+		open = d.questions()
+		return len(open) == 1
+	})
+	return open[0]
+}
+
 // reply is how a person answers the questions about one service.
 type reply struct {
 	allow bool
@@ -137,7 +148,7 @@ func TestClientsAsked(t *testing.T) {
 	wg.Wait()
 }
 
-// A program that gives up after three seconds, as gh does, succeeds the second
+// A program that gives up, as gh does after three seconds, succeeds the second
 // time: the question stays open without it.
 func TestAClientThatGivesUpSucceedsLater(t *testing.T) {
 	var c client
@@ -148,12 +159,19 @@ func TestAClientThatGivesUpSucceedsLater(t *testing.T) {
 	}
 	d := clientDesk(t)
 	c.store(d, "ask:gh", "robot", "asked-value")
-	defer d.person(map[string]reply{"ask:gh": {true, 5 * time.Second, "once"}})()
-	flags := clientFlags(t, "--ask", "service=ask:gh,account=*")
-	script := "timeout 3 " + c.args[0] + " get ask:gh robot; echo $?; timeout 3 " + c.args[0] + " get ask:gh robot; echo $?"
-	got := run(t, d.inside(flags, "sh", "-c", script))
-	if want := "124\n" + c.found("asked-value") + "\n0\n"; got.out != want {
-		t.Errorf("got %q, want %q (%s)", got.out, want, got.err)
+	s := d.shell(clientFlags(t, "--ask", "service=ask:gh,account=*"))
+	get := c.args[0] + " get ask:gh robot"
+	s.do(get + " >first 2>&1 & echo $! >pid")
+	asked := d.question()
+	if got := s.do("kill $(cat pid); wait $(cat pid); echo $?; cat first"); got != "143\n[0]" {
+		t.Fatalf("the client that gives up: %q", got)
+	}
+	s.do(get + " >second 2>&1 & true")
+	if err := asked.Client.Settle(t.Context(), asked.Question.Digest, true, "once"); err != nil {
+		t.Fatalf("the question is not open any more: %v", err)
+	}
+	if got, want := s.do("wait; cat second"), c.found("asked-value")+"\n[0]"; got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 
@@ -169,7 +187,7 @@ import glob, os, socket, sys
 for path in glob.glob(sys.argv[1] + "/*/ctl") or [sys.argv[1] + "/none/ctl"]:
     try:
         s = socket.socket(socket.AF_UNIX)
-        s.settimeout(5)
+        s.settimeout(60)
         s.connect(path)
         s.sendall(b'{"v":1,"do":"show"}\n')
         print("answered" if b"questions" in s.recv(1 << 20) else "nothing")
@@ -182,8 +200,7 @@ for path in glob.glob(sys.argv[1] + "/*/ctl") or [sys.argv[1] + "/none/ctl"]:
 	d.env = append(d.env, "REAL="+strings.TrimSuffix(d.runtime(), "/keyhole"))
 	s := d.shell(flags)
 	s.do(`(secret-tool lookup service ask:inside; echo "[$?]") >out 2>&1 & true`)
-	waitFor(t, "question", func() bool { return len(d.questions()) == 1 })
-	q := d.questions()[0].Question
+	q := d.question().Question
 
 	// Outside, the same acts find the question.
 	if got, err := d.outside("", "python3", script, d.runtime()); err != nil || got != "answered\n" {
@@ -211,7 +228,7 @@ for path in glob.glob(sys.argv[1] + "/*/ctl") or [sys.argv[1] + "/none/ctl"]:
 	if got := s.do("cat out"); got != "[0]" {
 		t.Errorf("the client has been answered: %q", got)
 	}
-	if err := d.questions()[0].Client.Settle(t.Context(), q.Digest, false, "once"); err != nil {
+	if err := d.question().Client.Settle(t.Context(), q.Digest, false, "once"); err != nil {
 		t.Error(err)
 	}
 	if got := s.do("wait; cat out"); !strings.Contains(got, "[1]") || strings.Contains(got, "asked-value") {
@@ -229,8 +246,7 @@ func TestQuestionsAreShownEscaped(t *testing.T) {
 	}
 	s := d.shell([]string{"--ask", "service=ask:evil,account=*"})
 	s.do(`mkdir -p 'dir` + "\x1b[31m" + `'; cd 'dir` + "\x1b[31m" + `'; (secret-tool lookup service ask:evil; echo "[$?]") >out 2>&1 & true`)
-	waitFor(t, "question", func() bool { return len(d.questions()) == 1 })
-	q := d.questions()[0].Question
+	q := d.question().Question
 	if q.Item.Label != evil || !strings.Contains(q.Who.Dir, "\x1b") {
 		t.Fatalf("the question is about %+v %+v", q.Item, q.Who)
 	}
@@ -314,8 +330,7 @@ func TestApproveAtATerminal(t *testing.T) {
 	// Without the hardening layer: the command could paint on this terminal.
 	s := d.shell([]string{"--hardening=off", "--ask", "service=ask:term,account=*"})
 	s.do(`(secret-tool lookup service ask:term; echo "[$?]") >out 2>&1 & true`)
-	waitFor(t, "question", func() bool { return len(d.questions()) == 1 })
-	id := d.questions()[0].Question.ID
+	id := d.question().Question.ID
 
 	if got := run(t, d.command(binary, "approve", id)); got.code != 125 || !strings.Contains(got.err, "no terminal") {
 		t.Errorf("without a terminal: %+v", got)
@@ -354,69 +369,11 @@ func TestApproveOfAHardenedRun(t *testing.T) {
 	d.store("ask:term", "robot", "asked-value")
 	s := d.shell([]string{"--hardening=require", "--ask", "service=ask:term,account=*"})
 	s.do(`(secret-tool lookup service ask:term; echo "[$?]") >out 2>&1 & true`)
-	waitFor(t, "question", func() bool { return len(d.questions()) == 1 })
-	got := run(t, d.command(binary, "approve", d.questions()[0].Question.ID))
+	got := run(t, d.command(binary, "approve", d.question().Question.ID))
 	if got.code != 0 || !strings.Contains(got.out, "Allowed (once)") {
 		t.Errorf("%+v", got)
 	}
 	if got := s.do("wait; cat out"); got != "asked-value[0]\n[0]" {
 		t.Errorf("after the yes: %q", got)
-	}
-}
-
-// The real dialog, on a display of the test's own.
-func TestPinentryDialog(t *testing.T) {
-	keyring.Need(t, "secret-tool", "pinentry-gtk-2", "Xvfb", "xdotool")
-	d := newDesk(t)
-	for _, name := range []string{"yes", "no", "closed"} {
-		d.store("ask:"+name, "robot", "asked-value")
-	}
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	// Without -noreset it starts anew when a dialog was closed, and has no time for
-	// the next one meanwhile.
-	x := exec.Command("Xvfb", "-noreset", "-displayfd", "3", "-nolisten", "tcp", "-screen", "0", "800x600x24")
-	x.ExtraFiles = []*os.File{w}
-	if err := x.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		x.Process.Kill()
-		x.Wait()
-	}()
-	w.Close()
-	var display int
-	if _, err := fmt.Fscan(r, &display); err != nil {
-		t.Fatal(err)
-	}
-	d.env = append(d.env, fmt.Sprintf("DISPLAY=:%d", display))
-	s := d.shell([]string{"--ask", "service=ask:yes,account=*", "--ask", "service=ask:no,account=*", "--ask", "service=ask:closed,account=*"})
-	for _, c := range []struct{ service, keys, want string }{
-		{"ask:no", "type no", "[1]"}, {"ask:closed", "key Escape", "[1]"}, {"ask:yes", "type yes", "asked-value[0]"},
-	} {
-		s.do(`(secret-tool lookup service ` + c.service + `; echo "[$?]") >out 2>&1 & true`)
-		defer func() {
-			if t.Failed() {
-				t.Logf("%s: %+v", c.service, run(t, d.command(binary, "pending")))
-			}
-		}()
-		waitFor(t, "dialog", func() bool {
-			_, err := d.outside("", "xdotool", "search", "--onlyvisible", "--class", "pinentry")
-			return err == nil
-		})
-		keys := strings.Fields(c.keys)
-		if _, err := d.outside("", "xdotool", keys[0], "--delay", "20", keys[1]); err != nil {
-			t.Fatal(err)
-		}
-		if keys[0] == "type" {
-			if _, err := d.outside("", "xdotool", "key", "Return"); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if got := s.do("wait; cat out"); !strings.Contains(got, c.want) {
-			t.Errorf("%s: %q, want %q", c.keys, got, c.want)
-		}
 	}
 }

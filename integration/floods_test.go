@@ -234,7 +234,7 @@ func TestStoppedSupervisor(t *testing.T) {
 		}
 	}
 	signal(unix.SIGSTOP)
-	a.do("(" + lookupRobot + " >out 2>&1; echo \"[$?]\" >>out) & echo $! >lookup")
+	a.do(": >out; (" + lookupRobot + " >out 2>&1; echo \"[$?]\" >>out) & echo $! >lookup")
 	for range 3 {
 		if got := b.do(lookupRobot); got != good {
 			t.Errorf("another run gets %q", got)

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"keyhole/integration/keyring"
 	"keyhole/integration/mockapi"
@@ -188,16 +189,21 @@ func readingIsNotEnough(t *testing.T, l login, d *desk, s *mockapi.Server) {
 	l.says(t, d, l.inside(d, s, ""), l.out)
 }
 
+// countsEvery is how often a run writes how often a question came again; at its
+// end it does once more.
+const countsEvery = 10 * time.Second
+
 // Copilot looks for its login under many names, over and over; the record holds
-// each question once, and once more with how often it came again.
+// each question once, and now and then how often it came again.
 func askedOften(t *testing.T, _ login, d *desk, _ *mockapi.Server) {
 	got := run(t, d.command(binary, "log", "show", "--json"))
-	repeats, records := 0, map[string]int{}
+	repeats, records, counts := 0, map[string]int{}, map[string][]time.Time{}
 	for line := range strings.Lines(got.out) {
 		var r struct {
 			Kind, Operation, Effect string
 			Item                    struct{ Service, Account string }
 			Count                   int
+			Time                    time.Time
 		}
 		if err := json.Unmarshal([]byte(line), &r); err != nil {
 			t.Fatal(err)
@@ -206,10 +212,11 @@ func askedOften(t *testing.T, _ login, d *desk, _ *mockapi.Server) {
 			continue
 		}
 		repeats += r.Count
-		if r.Kind == "repeats" {
-			r.Kind = map[string]string{"deny": "denied", "allow": "allowed"}[r.Effect] + ", again"
+		if question := r.Operation + " " + r.Item.Account + " "; r.Kind == "repeats" {
+			counts[question+r.Effect] = append(counts[question+r.Effect], r.Time)
+		} else {
+			records[question+r.Kind]++
 		}
-		records[r.Operation+" "+r.Item.Account+" "+r.Kind]++
 	}
 	if repeats < 50 {
 		t.Errorf("it asked again %d times: %v", repeats, records)
@@ -217,6 +224,13 @@ func askedOften(t *testing.T, _ login, d *desk, _ *mockapi.Server) {
 	for question, n := range records {
 		if n > 1 {
 			t.Errorf("%s has %d records", question, n)
+		}
+	}
+	for question, at := range counts {
+		for i := range max(len(at)-2, 0) {
+			if at[i+1].Sub(at[i]) < countsEvery {
+				t.Errorf("how often %s came again was written at %v", question, at)
+			}
 		}
 	}
 }

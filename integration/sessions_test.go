@@ -3,7 +3,9 @@
 package integration
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -160,10 +162,14 @@ func (a scripted) session(t *testing.T, confined bool, more ...string) {
 	}
 }
 
-// walk visits the files of the home, but for the keyring's own.
+// walk visits the files of the home, but for the keyring's own. What an agent has
+// left running outside may take some away meanwhile.
 func (d *desk) walk(t *testing.T, visit func(name string, text []byte)) {
 	t.Helper()
 	err := filepath.WalkDir(d.home, func(path string, e os.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
 		if err != nil || !e.Type().IsRegular() {
 			return err
 		}
@@ -172,6 +178,9 @@ func (d *desk) walk(t *testing.T, visit func(name string, text []byte)) {
 			return nil
 		}
 		text, err := os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
 		visit(name, text)
 		return err
 	})

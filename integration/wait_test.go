@@ -7,10 +7,13 @@ import (
 	"time"
 )
 
+// waitLimit is for what is broken, not for what is slow.
+const waitLimit = 2 * time.Minute
+
 // waitFor polls a condition that something else brings about.
 func waitFor(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	end := time.NewTimer(20 * time.Second)
+	end := time.NewTimer(waitLimit)
 	defer end.Stop()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
@@ -18,7 +21,7 @@ func waitFor(t *testing.T, what string, done func() bool) {
 		select {
 		case <-tick.C:
 		case <-end.C:
-			t.Fatalf("no %s after 20 s", what)
+			t.Fatalf("no %s after %v", what, waitLimit)
 		}
 	}
 }

@@ -148,10 +148,10 @@ func TestLimit(t *testing.T) {
 		t.Fatal("there is no limit")
 	}
 	for command, want := range map[string]string{
-		`echo in | limit 20 cat; echo $?`:                       "in\n0\n",
-		`limit 20 sh -c 'exit 7'; echo $?`:                      "7\n",
+		`echo in | limit 60 cat; echo $?`:                       "in\n0\n",
+		`limit 60 sh -c 'exit 7'; echo $?`:                      "7\n",
 		`limit 1 sh -c 'sleep 60 & wait' >/dev/null; echo $?`:   "124\n",
-		`x=$(echo abc | limit 20 tr a-c x-z); echo "$x"`:        "xyz\n",
+		`x=$(echo abc | limit 60 tr a-c x-z); echo "$x"`:        "xyz\n",
 		`limit 1 sh -c 'trap "" TERM HUP; sleep 60'; echo "$?"`: "124\n",
 	} {
 		out, err := exec.Command("bash", "-c", string(limit)+"\n"+command).Output()
@@ -251,7 +251,7 @@ func TestProgramsInSteps(t *testing.T) {
 			t.Errorf("%s: %v\n%s", name, err, out)
 		}
 	}
-	waits := `trap "stty size; exit 7" WINCH; stty size; echo ready; n=0; while [ $n -lt 100 ]; do sleep 0.1; n=$((n + 1)); done`
+	waits := `trap "stty size; exit 7" WINCH; stty size; echo ready; n=0; while [ $n -lt 1000 ]; do sleep 0.1; n=$((n + 1)); done`
 	cmd := exec.Command("python3", "-c", quoted(t, b, "terminal"), "sh", "-c", waits)
 	out, _ := cmd.Output()
 	if got := strings.ReplaceAll(string(out), "\r", ""); got != "40 100\nready\n50 120\n" || cmd.ProcessState.ExitCode() != 7 {

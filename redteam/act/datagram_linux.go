@@ -80,7 +80,7 @@ func busDescriptors(path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := c.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
+	if err := c.SetDeadline(time.Now().Add(programLimit)); err != nil {
 		return "", err
 	}
 	in := bufio.NewReader(c)

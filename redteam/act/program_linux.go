@@ -13,7 +13,7 @@ import (
 )
 
 // programLimit bounds a program that waits for something it will not get.
-const programLimit = 20 * time.Second
+const programLimit = time.Minute
 
 // programActs run real programs, or become one.
 func programActs() map[string]act {
@@ -56,7 +56,7 @@ func shell(a []string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), programLimit)
 	defer cancel()
 	c := exec.CommandContext(ctx, "/bin/sh", "-c", strings.Join(a, " "))
-	c.WaitDelay = time.Second
+	c.WaitDelay = programLimit
 	out, err := c.Output()
 	said := strings.Join(strings.Fields(string(out)), " ")
 	var exit *exec.ExitError

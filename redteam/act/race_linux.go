@@ -235,6 +235,12 @@ func flipLink(a []string) (string, error) {
 	return t.String(), <-errs
 }
 
+// Both are for a busy machine: a connect that hangs does so for ever.
+const (
+	hangLimit  = time.Minute      // for the connects that hang to be there
+	otherLimit = 20 * time.Second // for another process meanwhile
+)
+
 // hang makes connects that never end, and then times one that must.
 func hang(a []string) (string, error) {
 	n, err := strconv.Atoi(a[0])
@@ -258,7 +264,7 @@ func hang(a []string) (string, error) {
 		}()
 	}
 	// The cap is what shows that all of them are there.
-	for deadline := time.Now().Add(5 * time.Second); refused.Load() == 0 && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(hangLimit); refused.Load() == 0 && time.Now().Before(deadline); {
 		if err := unix.Nanosleep(&unix.Timespec{Nsec: 1e6}, nil); err != nil && !errors.Is(err, unix.EINTR) {
 			return "", err
 		}
@@ -269,7 +275,7 @@ func hang(a []string) (string, error) {
 		return "", err
 	}
 	out, err := actOnce(exe, "unix "+a[1])
-	if took := time.Since(start); took > 2*time.Second {
+	if took := time.Since(start); took > otherLimit {
 		return "", fmt.Errorf("another process waited %v", took)
 	}
 	return fmt.Sprint(out, " ", refused.Load() > 0), err

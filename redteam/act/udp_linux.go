@@ -6,9 +6,8 @@ import (
 	"time"
 )
 
-// patience is how long an answer may take; nobody answers a datagram that went
-// nowhere.
-const patience = 300 * time.Millisecond
+// patience is how long an answer may take. Those who may not ask hear so at once.
+const patience = 20 * time.Second
 
 func udpActs() map[string]act {
 	return map[string]act{

@@ -14,9 +14,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// afterEnd is how long output is waited for that a helper left in its pipes, or
-// that what it started still holds open.
+// afterEnd is how long after a helper's end output is waited for, from what it
+// started and left.
 const afterEnd = time.Second
+
+// pipeful is what a pipe holds.
+const pipeful = 64 << 10
 
 // ended is what became of a helper that err was met with.
 func (h *Helper) ended(ctx context.Context, ws unix.WaitStatus, err error) (int, error) {
@@ -103,9 +106,58 @@ func give(to *os.File, from io.Reader) {
 // take carries output from the helper. When nobody takes it any more the helper
 // gets an error as from a pipe without a reader.
 func take(to io.Writer, from *os.File) error {
-	_, err := io.Copy(to, struct{ io.Reader }{from})
+	in := &untilLate{from: from}
+	_, err := io.Copy(to, in)
+	if in.late {
+		err = rest(to, from)
+	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		err = nil
 	}
 	return errors.Join(err, from.Close())
+}
+
+// untilLate reads and notes that the time to read is over.
+type untilLate struct {
+	from *os.File
+	late bool
+}
+
+func (u *untilLate) Read(p []byte) (int, error) {
+	n, err := u.from.Read(p)
+	u.late = errors.Is(err, os.ErrDeadlineExceeded)
+	return n, err
+}
+
+// rest carries what lies in the pipe when the time is over: a helper that has ended
+// wrote it before, and it is late because who takes it is slow. Nothing is waited
+// for.
+func rest(to io.Writer, from *os.File) error {
+	raw, err := from.SyscallConn()
+	if err = errors.Join(err, from.SetReadDeadline(time.Time{})); err != nil {
+		return err
+	}
+	buf := make([]byte, pipeful)
+	for left := pipeful; left > 0; {
+		n := 0
+		done := raw.Read(func(fd uintptr) bool {
+			n, err = unix.Read(int(fd), buf[:left])
+			return true
+		})
+		switch {
+		case done != nil:
+			return done
+		case errors.Is(err, unix.EINTR):
+			continue
+		case errors.Is(err, unix.EAGAIN) || err == nil && n == 0:
+			return nil
+		case err != nil:
+			return err
+		}
+		if _, err := to.Write(buf[:n]); err != nil {
+			return err
+		}
+		left -= n
+	}
+	return nil
 }

@@ -18,6 +18,10 @@ func sh(script string) sandbox.Helper {
 	return sandbox.Helper{Path: "/bin/sh", Argv: []string{"sh", "-c", script}, Env: []string{"A=b"}, Dir: "/", MaxOutput: 100}
 }
 
+// Seconds that a helper has: more than it needs on any machine, and so few that it
+// cannot have ended by itself.
+const long, short = 120, 0.1
+
 func TestHelper(t *testing.T) {
 	missing := sh("")
 	missing.Path = "/no/such/program"
@@ -31,17 +35,17 @@ func TestHelper(t *testing.T) {
 		seconds float64
 		want    string
 	}{
-		{"status and output", fed, 10, `"got line\n" 3 <nil>`},
-		{"reads nothing of what it is given", deaf, 10, `"" 4 <nil>`},
-		{"only its own environment", sh("/usr/bin/env | grep -v -e ^PWD= -e ^SHLVL= -e ^_= -e ^OLDPWD="), 10, `"A=b\n" 0 <nil>`},
-		{"no terminal", sh("if (: </dev/tty) 2>/dev/null; then echo one; else echo none; fi"), 10, `"none\n" 0 <nil>`},
-		{"as much as it may write", sh("printf %0100d 0"), 10, fmt.Sprintf(`"%0100d" 0 <nil>`, 0)},
-		{"one byte more", sh("printf %0101d 0"), 10, `"" 0 running /bin/sh: the program wrote more than it may`},
-		{"endless output", sh("while :; do echo y; done"), 10, `"" 0 running /bin/sh: the program wrote more than it may`},
-		{"too late", sh("exec sleep 100"), 0.1, `"" 0 running /bin/sh: context deadline exceeded`},
-		{"what it started holds its output", sh("sleep 100 & exit 0"), 0.1, `"" 0 running /bin/sh: context deadline exceeded`},
-		{"ended by a signal", sh("kill -KILL $$"), 10, `"" 0 running /bin/sh: the program was ended by a signal`},
-		{"no such program", missing, 10, `"" 0 starting /no/such/program: no such file or directory`},
+		{"status and output", fed, long, `"got line\n" 3 <nil>`},
+		{"reads nothing of what it is given", deaf, long, `"" 4 <nil>`},
+		{"only its own environment", sh("/usr/bin/env | grep -v -e ^PWD= -e ^SHLVL= -e ^_= -e ^OLDPWD="), long, `"A=b\n" 0 <nil>`},
+		{"no terminal", sh("if (: </dev/tty) 2>/dev/null; then echo one; else echo none; fi"), long, `"none\n" 0 <nil>`},
+		{"as much as it may write", sh("printf %0100d 0"), long, fmt.Sprintf(`"%0100d" 0 <nil>`, 0)},
+		{"one byte more", sh("printf %0101d 0"), long, `"" 0 running /bin/sh: the program wrote more than it may`},
+		{"endless output", sh("while :; do echo y; done"), long, `"" 0 running /bin/sh: the program wrote more than it may`},
+		{"too late", sh("exec sleep 1000"), short, `"" 0 running /bin/sh: context deadline exceeded`},
+		{"what it started holds its output", sh("sleep 1000 & exit 0"), short, `"" 0 running /bin/sh: context deadline exceeded`},
+		{"ended by a signal", sh("kill -KILL $$"), long, `"" 0 running /bin/sh: the program was ended by a signal`},
+		{"no such program", missing, long, `"" 0 starting /no/such/program: no such file or directory`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -95,7 +99,7 @@ func (u *untilLine) Write(b []byte) (int, error) {
 // A helper does not outlive the run, nor keep it from ending.
 func TestHelperEndsWithTheRun(t *testing.T) {
 	started := filepath.Join(t.TempDir(), "pid")
-	got := helped(t, "until [ -s "+started+" ]; do :; done", sh("echo $$ >"+started+"; exec sleep 100"), 100)
+	got := helped(t, "until [ -s "+started+" ]; do :; done", sh("echo $$ >"+started+"; exec sleep 1000"), long)
 	if !strings.HasPrefix(got, `"" 0 running /bin/sh: the program was ended by a signal`) {
 		t.Errorf("got %s", got)
 	}
@@ -131,7 +135,7 @@ func TestHelperIsOutOfReach(t *testing.T) {
 			outside := make(chan error, 1)
 			go func() {
 				var text []byte
-				for end := time.Now().Add(20 * time.Second); len(text) == 0 && time.Now().Before(end); {
+				for end := time.Now().Add(patience); len(text) == 0 && time.Now().Before(end); {
 					text, _ = os.ReadFile(port) // not there yet
 				}
 				c, err := net.Dial("tcp", "127.0.0.1:"+strings.TrimSpace(string(text)))
@@ -156,8 +160,8 @@ func besideHelper(t *testing.T, h sandbox.Helper, outer, port, acts string) []by
 	t.Helper()
 	s, dir := stageScene(t)
 	s.Spec.Grants = append(s.Spec.Grants, sandbox.Grant{Path: filepath.Dir(port), Access: sandbox.Read})
-	s.shell("i=0; until [ -s " + port + ".tried ] || [ $i = 2000 ]; do sleep 0.01; i=$((i+1)); done; printf 'tcp 127.0.0.1:%s\\nowntcp\\n' $(cat " + port + ") | " + acts + " >answer")
-	s.Helper, s.Seconds, s.Outer = &h, 20, outer
+	s.shell("i=0; until [ -s " + port + ".tried ] || [ $i = 1200 ]; do sleep 0.1; i=$((i+1)); done; printf 'tcp 127.0.0.1:%s\\nowntcp\\n' $(cat " + port + ") | " + acts + " >answer")
+	s.Helper, s.Seconds, s.Outer = &h, long, outer
 	if out, err := supervised(t, &s).CombinedOutput(); err != nil && !strings.Contains(string(out), "running /bin/sh") {
 		t.Fatalf("%v: %s", err, out)
 	}

@@ -20,12 +20,12 @@ func TestLiveHelper(t *testing.T) {
 		seconds          float64
 		want             string
 	}{
-		{"files and status", "cat; cat <&3; echo e >&2; exit 5", "in ", 10, `"in extra" "e\n" 5 <nil>`},
-		{"reads nothing", "exit 4", strings.Repeat("x", 80_000), 10, `"" "" 4 <nil>`},
+		{"files and status", "cat; cat <&3; echo e >&2; exit 5", "in ", long, `"in extra" "e\n" 5 <nil>`},
+		{"reads nothing", "exit 4", strings.Repeat("x", 80_000), long, `"" "" 4 <nil>`},
 		// A shell that sees its child killed first would say so.
-		{"too late", "exec 2>/dev/null; sleep 100 & setsid sleep 100", "", 0.1, `"" "" 0 running /bin/sh: context deadline exceeded`},
-		{"what it left holds its output", "sleep 3 & echo x; exit 0", "", 10, `"x\n" "" 0 <nil>`},
-		{"killed", "kill -KILL $$", "", 10, `"" "" 0 running /bin/sh: the program was ended by a signal`},
+		{"too late", "exec 2>/dev/null; sleep 1000 & setsid sleep 1000", "", short, `"" "" 0 running /bin/sh: context deadline exceeded`},
+		{"what it left holds its output", "sleep 3 & echo x; exit 0", "", long, `"x\n" "" 0 <nil>`},
+		{"killed", "kill -KILL $$", "", long, `"" "" 0 running /bin/sh: the program was ended by a signal`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -72,7 +72,7 @@ func beside(t *testing.T, script string, cut bool) (out string, ws unix.WaitStat
 		t.Fatalf("begun %d times: %v", begun, err)
 	}
 	// Nobody holds the other end any more, unless something was left.
-	if err := r.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+	if err := r.SetReadDeadline(time.Now().Add(patience)); err != nil {
 		t.Error(err)
 	}
 	return strings.TrimSpace(<-said), ws, err

@@ -3,6 +3,7 @@ package leash
 import (
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/creack/pty"
@@ -18,15 +19,21 @@ type Terminal struct {
 	stop          [2]*os.File
 
 	shown chan struct{} // closed when all that was written has been shown
+	news  atomic.Int64  // bytes shown so far
 	typed sync.WaitGroup
 
 	mu     sync.Mutex // guards before
 	before *term.State
 }
 
-// lastWords is how long after the command's end its terminal is read: a process
-// that got away may hold it open for ever.
-const lastWords = time.Second
+// A process that got away may hold the command's terminal open for ever, and write
+// to it. So after the command's end it is read while there is news, as there is for
+// long on a slow screen, and not for ever.
+const (
+	lastWords   = time.Second // without news
+	mostWords   = 30 * time.Second
+	wordsLooked = 10 // times within lastWords
+)
 
 // OpenTerminal makes one if a stream is a terminal; else it returns nil.
 func OpenTerminal(stdin, stdout, stderr *os.File) (*Terminal, error) {
@@ -79,23 +86,24 @@ func (t *Terminal) begin() {
 	t.raw()
 	go func() {
 		defer close(t.shown)
-		pass(t.screen, t.master)
+		t.pass()
 	}()
 	if t.keys != nil {
 		t.typed.Go(t.typing)
 	}
 }
 
-// pass copies until the last holder of the terminal is gone, which reads as an
-// error on some systems.
-func pass(to, from *os.File) {
-	buf := make([]byte, 32<<10)
+// pass shows what is written until the last holder of the terminal is gone, which
+// reads as an error on some systems.
+func (t *Terminal) pass() {
+	buf := make([]byte, 1<<10) // little, so that a slow screen is seen to move
 	for {
-		n, err := from.Read(buf)
+		n, err := t.master.Read(buf)
 		if n > 0 {
-			if _, err := to.Write(buf[:n]); err != nil {
+			if _, err := t.screen.Write(buf[:n]); err != nil {
 				return
 			}
+			t.news.Add(int64(n))
 		}
 		if err != nil {
 			return
@@ -136,15 +144,28 @@ func (t *Terminal) typing() {
 func (t *Terminal) end() {
 	_ = t.stop[1].Close() // ends typing
 	t.typed.Wait()
-	late := time.NewTimer(lastWords)
-	defer late.Stop()
-	select {
-	case <-t.shown:
-	case <-late.C:
-	}
+	t.drain()
 	t.cooked()
 	_ = t.master.Close() // hangs up on who is left
 	_ = t.stop[0].Close()
+}
+
+// drain waits until all is shown, or nothing has been for a while.
+func (t *Terminal) drain() {
+	tick := time.NewTicker(lastWords / wordsLooked)
+	defer tick.Stop()
+	end := time.Now().Add(mostWords)
+	for seen, quiet := t.news.Load(), 0; quiet < wordsLooked && time.Now().Before(end); {
+		select {
+		case <-t.shown:
+			return
+		case <-tick.C:
+		}
+		quiet++
+		if n := t.news.Load(); n != seen {
+			seen, quiet = n, 0
+		}
+	}
 }
 
 // raw gives the command every key, if we are who the person is talking to.

@@ -26,7 +26,7 @@ func (e *endpoint) connect(t testing.TB) *client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := nc.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+	if err := nc.SetDeadline(time.Now().Add(patience)); err != nil {
 		t.Fatal(err)
 	}
 	c := &client{t: t, nc: nc}

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"keyhole/internal/policy"
 	"keyhole/internal/provider/providertest"
@@ -20,7 +19,7 @@ import (
 // around it, and returns its output and whether it succeeded.
 func (e *endpoint) program(t *testing.T, stdin string, argv ...string) (string, bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	home := t.TempDir()
 	cmd := exec.CommandContext(ctx, need(t, argv[0]), argv[1:]...)

@@ -328,7 +328,7 @@ func TestAsk(t *testing.T) {
 	}
 	e.person.answers <- policy.Answer{Effect: policy.Deny, Lifespan: policy.Session, Person: true}
 	for range 2 {
-		deadline := time.Now().Add(10 * time.Second)
+		deadline := time.Now().Add(patience)
 		code := wire.Pending
 		for code == wire.Pending && time.Now().Before(deadline) {
 			_, code = first(e.ask(find))
@@ -384,7 +384,8 @@ func TestNotUnderstoodIsRefused(t *testing.T) {
 }
 
 func TestSlowRequestIsCutOff(t *testing.T) {
-	e := start(t, func(s *Server) { s.times.message = 50 * time.Millisecond })
+	t.Parallel() // a good request has as long, which must be enough on a busy machine
+	e := start(t, func(s *Server) { s.times.message = 3 * time.Second })
 	nc := e.raw()
 	_, err := nc.Write([]byte{0, 0, 0, 2, 1})
 	e.ok(err)
@@ -477,7 +478,7 @@ func TestFindAllHasAnEnd(t *testing.T) {
 // Many shims ask for all there is and read nothing: only so many replies are made
 // at a time, and others are served.
 func TestDeafForLargeReplies(t *testing.T) {
-	e := start(t, func(s *Server) { s.times.write = time.Minute })
+	e := start(t, func(s *Server) { s.times.write = 10 * time.Minute })
 	for i := range 8 {
 		e.mem.Add("l", strings.Repeat("v", 512<<10), "service", "mine", "account", fmt.Sprint(i))
 	}
@@ -491,7 +492,7 @@ func TestDeafForLargeReplies(t *testing.T) {
 		all = append(all, nc)
 	}
 	// Twice as many would have been read by now, if they were read at all.
-	for deadline := time.Now().Add(20 * time.Second); e.fault.Calls("Get") < 8*bulkAtOnce; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(patience); e.fault.Calls("Get") < 8*bulkAtOnce; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("no replies are made")
 		}

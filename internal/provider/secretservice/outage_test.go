@@ -75,7 +75,7 @@ func (r *reader) reset() {
 // until waits for outcomes that satisfy done.
 func (r *reader) until(what string, done func(good, failed int) bool) {
 	r.t.Helper()
-	limit := time.After(20 * time.Second)
+	limit := time.After(patience)
 	for {
 		r.mu.Lock()
 		ok, turn := done(r.good, r.failed), r.turn

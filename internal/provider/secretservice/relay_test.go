@@ -13,7 +13,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
+
+// patience is for what is broken, not for a busy machine.
+const patience = 2 * time.Minute
 
 // socketPath is a path short enough for a socket.
 func socketPath(t *testing.T) string {
@@ -70,6 +74,7 @@ type relay struct {
 
 	mu   sync.Mutex
 	sent bytes.Buffer
+	back bytes.Buffer // what the client was sent
 }
 
 func newRelay(t *testing.T, address string, seen func([]byte)) *relay {
@@ -87,7 +92,7 @@ func newRelay(t *testing.T, address string, seen func([]byte)) *relay {
 			bus.Close()
 		})
 		wg.Go(func() {
-			io.Copy(client, bus) // ends with either side
+			io.Copy(&noted{r, client}, bus) // ends with either side
 			client.Close()
 		})
 		wg.Wait()
@@ -129,7 +134,38 @@ func (r *relay) forward(bus io.Writer, client *bufio.Reader) {
 	}
 }
 
-// calls is how often each of the members was called since the last time.
+// noted is a client of a relay, which knows afterwards what it was sent.
+type noted struct {
+	r *relay
+	io.Writer
+}
+
+func (n *noted) Write(p []byte) (int, error) {
+	written, err := n.Writer.Write(p)
+	n.r.mu.Lock()
+	defer n.r.mu.Unlock()
+	n.r.back.Write(p[:written])
+	return written, err
+}
+
+// passedOn waits until the client was sent a text since calls were last counted.
+func (r *relay) passedOn(t *testing.T, text string) {
+	t.Helper()
+	for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		r.mu.Lock()
+		came := bytes.Contains(r.back.Bytes(), []byte(text))
+		r.mu.Unlock()
+		if came {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("the bus has not sent %q", text)
+		}
+	}
+}
+
+// calls is how often each of the members was called since the last time. What the
+// client was sent is forgotten.
 func (r *relay) calls(members ...string) []int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -138,5 +174,6 @@ func (r *relay) calls(members ...string) []int {
 		out = append(out, bytes.Count(r.sent.Bytes(), []byte(m+"\x00")))
 	}
 	r.sent.Reset()
+	r.back.Reset()
 	return out
 }

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"keyhole/integration/keyring"
@@ -60,18 +61,18 @@ print(" ".join(sorted(set(found))) or "nothing", looked > 0)
 `
 
 // wrapperDesk has the tool, its token in the keyring, and a profile.
-func wrapperDesk(t *testing.T, extra string) (d *desk, flags []string, served *int) {
+func wrapperDesk(t *testing.T, extra string) (d *desk, flags []string, served *atomic.Int32) {
 	t.Helper()
 	keyring.Need(t, "secret-tool", "python3", "git")
 	d = newDesk(t)
 	d.store("forge", "robot", wrapperCanary)
-	served = new(int)
+	served = new(atomic.Int32)
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") != wrapperCanary {
 			w.WriteHeader(http.StatusForbidden)
 			return
 		}
-		*served++
+		served.Add(1)
 		fmt.Fprint(w, "one open request")
 	}))
 	t.Cleanup(s.Close)
@@ -97,8 +98,8 @@ func wrapperDesk(t *testing.T, extra string) (d *desk, flags []string, served *i
 func TestWrapper(t *testing.T) {
 	d, flags, served := wrapperDesk(t, "")
 	in := func(script string) result { return run(t, d.inside(flags, "sh", "-c", script)) }
-	if got := in("forge pr list"); got.out != "one open request\n" || got.code != 0 || *served != 1 {
-		t.Errorf("using it: %+v, %d served", got, *served)
+	if got := in("forge pr list"); got.out != "one open request\n" || got.code != 0 || served.Load() != 1 {
+		t.Errorf("using it: %+v, %d served", got, served.Load())
 	}
 	if got := in("head -c 300000 /dev/zero | forge pr cat | wc -c; printf x | forge pr cat >/dev/null; echo $?"); got.out != "300000\n7\n" {
 		t.Errorf("streams and status: %+v", got)

@@ -187,35 +187,37 @@ func manySeries(t *testing.T) (*memory, *audit.Recorder) {
 
 // A client that asks for ever new items must not fill the disk.
 func TestManySeries(t *testing.T) {
-	m, r := manySeries(t)
-	list := func(service string) audit.Entry {
-		e := entry(audit.Allowed, service)
-		e.Request.Operation = policy.List
-		return e
-	}
-	for i := range 100 {
-		record(t, r, entry(audit.Denied, fmt.Sprint("more", i)))
-		record(t, r, entry(audit.Failed, fmt.Sprint("more", i)))
-		record(t, r, list(fmt.Sprint("more", i)))
-	}
-	record(t, r, entry(audit.Denied, "0"))
-	got := m.records(t)[audit.MaxFolds:]
-	if len(got) != 3 {
-		t.Fatalf("%d records, want 3", len(got))
-	}
-	if i := got[0].Item; i.Store != "sealed-file" || i.Service != nil || got[0].Detail == "" || got[0].Effect != "deny" {
-		t.Errorf("%+v", got[0])
-	}
-	if err := r.Close(); err != nil {
-		t.Fatal(err)
-	}
-	counts := map[int64]int{}
-	for _, rec := range m.records(t)[audit.MaxFolds+3:] {
-		counts[rec.Of] = rec.Count
-	}
-	if first := got[0].Seq; len(counts) != 4 || counts[1] != 1 || counts[first] != 99 || counts[first+1] != 99 || counts[first+2] != 99 {
-		t.Errorf("counts %v", counts)
-	}
+	synctest.Test(t, func(t *testing.T) { // counts are written when 10 s are over
+		m, r := manySeries(t)
+		list := func(service string) audit.Entry {
+			e := entry(audit.Allowed, service)
+			e.Request.Operation = policy.List
+			return e
+		}
+		for i := range 100 {
+			record(t, r, entry(audit.Denied, fmt.Sprint("more", i)))
+			record(t, r, entry(audit.Failed, fmt.Sprint("more", i)))
+			record(t, r, list(fmt.Sprint("more", i)))
+		}
+		record(t, r, entry(audit.Denied, "0"))
+		got := m.records(t)[audit.MaxFolds:]
+		if len(got) != 3 {
+			t.Fatalf("%d records, want 3", len(got))
+		}
+		if i := got[0].Item; i.Store != "sealed-file" || i.Service != nil || got[0].Detail == "" || got[0].Effect != "deny" {
+			t.Errorf("%+v", got[0])
+		}
+		if err := r.Close(); err != nil {
+			t.Fatal(err)
+		}
+		counts := map[int64]int{}
+		for _, rec := range m.records(t)[audit.MaxFolds+3:] {
+			counts[rec.Of] = rec.Count
+		}
+		if first := got[0].Seq; len(counts) != 4 || counts[1] != 1 || counts[first] != 99 || counts[first+1] != 99 || counts[first+2] != 99 {
+			t.Errorf("counts %v", counts)
+		}
+	})
 }
 
 // What is released is recorded one by one for ever, only slowly.
@@ -316,48 +318,52 @@ func TestAfterClose(t *testing.T) {
 }
 
 func TestConcurrentRepeats(t *testing.T) {
-	m := &memory{}
-	r := recorder(m)
-	var wg sync.WaitGroup
-	for range 16 {
-		wg.Go(func() {
-			for i := range 100 {
-				record(t, r, entry(audit.Allowed, fmt.Sprint(i%3)))
-			}
-		})
-	}
-	wg.Wait()
-	if err := r.Close(); err != nil {
-		t.Fatal(err)
-	}
-	got, total := m.records(t), 0
-	for _, rec := range got {
-		total += max(rec.Count, 1)
-		if rec.Kind != audit.Repeats && rec.Count != 0 {
-			t.Errorf("count in %+v", rec)
+	synctest.Test(t, func(t *testing.T) {
+		m := &memory{}
+		r := recorder(m)
+		var wg sync.WaitGroup
+		for range 16 {
+			wg.Go(func() {
+				for i := range 100 {
+					record(t, r, entry(audit.Allowed, fmt.Sprint(i%3)))
+				}
+			})
 		}
-	}
-	if len(got) != 6 || total != 1600 {
-		t.Errorf("%d records for %d, want 6 for 1600", len(got), total)
-	}
+		wg.Wait()
+		if err := r.Close(); err != nil {
+			t.Fatal(err)
+		}
+		got, total := m.records(t), 0
+		for _, rec := range got {
+			total += max(rec.Count, 1)
+			if rec.Kind != audit.Repeats && rec.Count != 0 {
+				t.Errorf("count in %+v", rec)
+			}
+		}
+		if len(got) != 6 || total != 1600 {
+			t.Errorf("%d records for %d, want 6 for 1600", len(got), total)
+		}
+	})
 }
 
 func TestDenied(t *testing.T) {
-	r := recorder(&memory{})
-	record(t, r, entry(audit.Allowed, "a"))
-	record(t, r, entry(audit.Denied, "b"))
-	for range 3 {
-		record(t, r, entry(audit.Denied, "c"))
-	}
-	if !r.Repeat(entry(audit.Denied, "c")) {
-		t.Error("not a repeat")
-	}
-	if err := r.Close(); err != nil {
-		t.Fatal(err)
-	}
-	got := r.Denied()
-	want := []audit.DeniedItem{{Operation: "read", Name: "b (ann)", Rule: "p.jsonc:7", Count: 1}, {Operation: "read", Name: "c (ann)", Rule: "p.jsonc:7", Count: 4}}
-	if !slices.Equal(got, want) {
-		t.Errorf("got %+v, want %+v", got, want)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		r := recorder(&memory{})
+		record(t, r, entry(audit.Allowed, "a"))
+		record(t, r, entry(audit.Denied, "b"))
+		for range 3 {
+			record(t, r, entry(audit.Denied, "c"))
+		}
+		if !r.Repeat(entry(audit.Denied, "c")) {
+			t.Error("not a repeat")
+		}
+		if err := r.Close(); err != nil {
+			t.Fatal(err)
+		}
+		got := r.Denied()
+		want := []audit.DeniedItem{{Operation: "read", Name: "b (ann)", Rule: "p.jsonc:7", Count: 1}, {Operation: "read", Name: "c (ann)", Rule: "p.jsonc:7", Count: 4}}
+		if !slices.Equal(got, want) {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
+	})
 }

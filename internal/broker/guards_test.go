@@ -20,7 +20,7 @@ func TestUnrecordedSearchStopsTheRun(t *testing.T) {
 	g.ok(os.Rename(g.path, g.path+".away"))
 	g.list(shim, "service", "s")
 	var failed error
-	for deadline := time.Now().Add(20 * time.Second); failed == nil; _, failed = g.List(t.Context(), shim, secret.Query{}) {
+	for deadline := time.Now().Add(2 * time.Minute); failed == nil; _, failed = g.List(t.Context(), shim, secret.Query{}) {
 		if time.Now().After(deadline) {
 			t.Fatal("searches go on without a record")
 		}

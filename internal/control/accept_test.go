@@ -59,7 +59,7 @@ func TestOutOfDescriptors(t *testing.T) {
 			if !strings.Contains(line, "accepting") {
 				err = errors.New(line)
 			}
-		case <-time.After(20 * time.Second):
+		case <-time.After(2 * time.Minute):
 			err = errors.New("somebody was let in without a descriptor")
 		}
 	}
@@ -82,7 +82,7 @@ func TestOutOfDescriptors(t *testing.T) {
 		}
 	case <-done:
 		t.Fatal("the server has given up")
-	case <-time.After(20 * time.Second):
+	case <-time.After(2 * time.Minute):
 		t.Fatal("nobody is let in any more")
 	}
 	l.Close()

@@ -239,7 +239,7 @@ func watch(master *os.File) <-chan string {
 
 // readUntil collects until text is there or a time that is ample has passed.
 func readUntil(shown <-chan string, text string) string {
-	late := time.After(10 * time.Second)
+	late := time.After(2 * time.Minute)
 	got := ""
 	for !strings.Contains(got, text) {
 		select {

@@ -308,7 +308,7 @@ func writeUntilKilled(path string) int {
 		return 1
 	}
 	// Bounded, should nobody come to kill us.
-	for i := range 500 {
+	for i := range 10_000 {
 		label := fmt.Sprintf("%d-%d", os.Getpid(), i)
 		v := secret.NewValue([]byte(strings.Repeat(label, 1000)))
 		if _, err := s.Create(context.Background(), secret.Info{Label: label}, v); err != nil {

@@ -191,6 +191,7 @@ func (p *plan) grant(g Grant, guard *guarded) error {
 
 // sockets fills the tables that are looked up by canonical path.
 func (p *plan) sockets(s *Spec, guard *guarded) error {
+	p.policy.Known = map[string]mediate.File{}
 	for _, path := range s.Sockets {
 		at, err := guard.spot(path)
 		if err != nil {

@@ -1,6 +1,7 @@
 package mediate
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -14,7 +15,9 @@ import (
 const (
 	sockDiagByFamily = 20
 	stateListen      = 1 << 10 // TCP_LISTEN
+	showName         = 0x1
 	showVFS          = 0x2
+	attributeName    = 0
 	attributeVFS     = 1
 	diagRequestSize  = 24
 	diagMessageSize  = 16 // struct unix_diag_msg, before the attributes
@@ -22,8 +25,14 @@ const (
 	netlinkAlign     = 4
 )
 
-// listeningAt finds the inodes of the sockets that listen on a file.
-func listeningAt(st *unix.Stat_t) ([]uint64, error) {
+// bound is a listening socket: its inode, and the name that was given to bind.
+type bound struct {
+	inode uint64
+	name  string
+}
+
+// listeningAt finds the sockets that listen on a file.
+func listeningAt(st *unix.Stat_t) ([]bound, error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_SOCK_DIAG)
 	if err != nil {
 		return nil, fmt.Errorf("asking who listens: %w", err)
@@ -61,7 +70,7 @@ func diagRequest() []byte {
 	r := b[unix.SizeofNlMsghdr:]
 	r[0] = unix.AF_UNIX
 	binary.NativeEndian.PutUint32(r[4:], stateListen)
-	binary.NativeEndian.PutUint32(r[12:], showVFS)
+	binary.NativeEndian.PutUint32(r[12:], showName|showVFS)
 	return b
 }
 
@@ -71,10 +80,10 @@ func diagRequest() []byte {
 // is for certain. One too many can refuse, it never allows.
 type boundFile struct {
 	inode, device uint32
-	exact, like   []uint64
+	exact, like   []bound
 }
 
-func (f *boundFile) sockets() []uint64 {
+func (f *boundFile) sockets() []bound {
 	if len(f.exact) > 0 {
 		return f.exact
 	}
@@ -107,20 +116,29 @@ func (f *boundFile) take(b []byte) (done bool, err error) {
 }
 
 // add takes a socket if its attributes name the file.
-func (f *boundFile) add(socket uint64, attributes []byte) {
+func (f *boundFile) add(inode uint64, attributes []byte) {
+	socket := bound{inode: inode}
+	var like, exact bool
 	for b := attributes; len(b) >= unix.SizeofRtAttr; {
 		size := int(binary.NativeEndian.Uint16(b))
 		if size < unix.SizeofRtAttr || size > len(b) {
 			return
 		}
-		if v := b[unix.SizeofRtAttr:size]; binary.NativeEndian.Uint16(b[2:]) == attributeVFS && len(v) >= 8 &&
-			binary.NativeEndian.Uint32(v) == f.inode {
-			f.like = append(f.like, socket)
-			if binary.NativeEndian.Uint32(v[4:]) == f.device {
-				f.exact = append(f.exact, socket)
-			}
+		v := b[unix.SizeofRtAttr:size]
+		switch binary.NativeEndian.Uint16(b[2:]) {
+		case attributeName:
+			socket.name = string(bytes.TrimRight(v, "\x00"))
+		case attributeVFS:
+			like = len(v) >= 8 && binary.NativeEndian.Uint32(v) == f.inode
+			exact = like && binary.NativeEndian.Uint32(v[4:]) == f.device
 		}
 		b = b[min(align(size), len(b)):]
+	}
+	if like {
+		f.like = append(f.like, socket)
+	}
+	if exact {
+		f.exact = append(f.exact, socket)
 	}
 }
 

@@ -42,7 +42,7 @@ func TestListeningAt(t *testing.T) {
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for name, want := range map[string][]uint64{"moved": {st.Ino}, "s": nil} {
+	for name, want := range map[string][]bound{"moved": {{st.Ino, path}}, "s": nil} {
 		got, err := listeningAt(stat(t, filepath.Join(dir, name)))
 		if err != nil || !slices.Equal(got, want) {
 			t.Errorf("%s: %v, %v; want %v", name, got, err, want)
@@ -70,13 +70,13 @@ func TestBoundFile(t *testing.T) {
 	if got := f.sockets(); len(got) != 0 {
 		t.Errorf("%v", got)
 	}
-	f.add(103, append(name, vfs(7, 9)...))
+	f.add(103, append(slices.Clone(name), vfs(7, 9)...))
 	f.add(104, vfs(7, 8))
-	if got := f.sockets(); !slices.Equal(got, []uint64{103, 104}) {
+	if got := f.sockets(); !slices.Equal(got, []bound{{103, "/x"}, {104, ""}}) {
 		t.Errorf("of another device, and none of this one: %v", got)
 	}
 	f.add(105, vfs(7, 3))
-	if got := f.sockets(); !slices.Equal(got, []uint64{105}) {
+	if got := f.sockets(); !slices.Equal(got, []bound{{105, ""}}) {
 		t.Errorf("%v", got)
 	}
 	for name, b := range map[string][]byte{

@@ -50,7 +50,7 @@ func (m *Mediator) pathname(c *call, asked string) (syscall.Errno, bool) {
 		if errno == unix.ELOOP {
 			return m.refuse(c.n, asked, unix.EACCES), true
 		}
-		if m.inside >= 0 && m.policy.judge(text) == granted {
+		if m.inside >= 0 && m.policy.judge(text) >= ifMeant {
 			return m.unseen(c, text, errno), true
 		}
 		return errno, true
@@ -68,7 +68,7 @@ func (m *Mediator) unseen(c *call, text string, otherwise syscall.Errno) syscall
 		return otherwise
 	}
 	defer closeFD(pin)
-	if name, err := readlink(ownFD(pin)); err != nil || m.policy.judge(name) != granted {
+	if name, err := readlink(ownFD(pin)); err != nil || m.policy.judge(name) < ifMeant {
 		return otherwise
 	}
 	return m.judge(c, pin)
@@ -130,6 +130,8 @@ func (m *Mediator) judge(c *call, pin int) syscall.Errno {
 	switch m.policy.judge(name) {
 	case granted:
 		return m.perform(c, unixAddress(ownFD(pin)))
+	case ifMeant:
+		return m.meant(c, pin, &st, name)
 	case ifOwn:
 		return m.inner(c, pin, &st, name)
 	default:
@@ -141,11 +143,11 @@ func (m *Mediator) judge(c *call, pin int) syscall.Errno {
 // the person may listen there too, an agent for keys in a cache or in /tmp, and
 // was not named: only what the sandbox itself listens on is reached.
 func (m *Mediator) inner(c *call, pin int, st *unix.Stat_t, name string) syscall.Errno {
-	inodes, err := listeningAt(st)
+	found, err := listeningAt(st)
 	if err != nil {
 		return m.refuse(c.n, name, unix.EACCES)
 	}
-	switch m.own.whose(inodes, m.descendants) {
+	switch m.own.whose(inodes(found), m.descendants) {
 	case ours:
 		return m.perform(c, unixAddress(ownFD(pin)))
 	case nobody:
@@ -155,12 +157,42 @@ func (m *Mediator) inner(c *call, pin int, st *unix.Stat_t, name string) syscall
 	}
 }
 
+// meant connects to a socket that is named in a folder that the sandbox may write,
+// where it can give that name to another one. What was there at the beginning is
+// meant, what was bound under the name, and the sandbox's own.
+func (m *Mediator) meant(c *call, pin int, st *unix.Stat_t, name string) syscall.Errno {
+	if was, ok := m.policy.Known[name]; ok && was == (File{uint64(st.Dev), st.Ino}) {
+		return m.perform(c, unixAddress(ownFD(pin)))
+	}
+	found, err := listeningAt(st)
+	if err != nil {
+		return m.refuse(c.n, name, unix.EACCES)
+	}
+	other := slices.DeleteFunc(slices.Clone(found), func(b bound) bool { return path.Clean(b.name) == name })
+	if len(other) > 0 && m.own.whose(inodes(other), m.descendants) != ours {
+		return m.refuse(c.n, name, unix.EACCES)
+	}
+	if len(found) == 0 {
+		return unix.ECONNREFUSED
+	}
+	return m.perform(c, unixAddress(ownFD(pin)))
+}
+
+func inodes(found []bound) []uint64 {
+	var all []uint64
+	for _, b := range found {
+		all = append(all, b.inode)
+	}
+	return all
+}
+
 // verdict is what a path alone decides. The zero verdict refuses.
 type verdict uint8
 
 const (
 	refused verdict = iota
 	ifOwn           // if only the sandbox listens there
+	ifMeant         // if the one that is named listens there, or the sandbox
 	granted
 )
 
@@ -175,6 +207,9 @@ func (p *Policy) judge(name string) verdict {
 	case shut != "" && (own == name || len(own) <= len(shut)):
 		return refused
 	case shut == "" && slices.Contains(p.Sockets, name):
+		if own != "" {
+			return ifMeant
+		}
 		return granted
 	case own != "" && own != name:
 		return ifOwn

@@ -8,11 +8,11 @@ import (
 
 func TestPolicy(t *testing.T) {
 	p := Policy{
-		Endpoints: "/run/k/ep", Sockets: []string{"/run/docker.sock", "/run/k/control"},
+		Endpoints: "/run/k/ep", Sockets: []string{"/run/docker.sock", "/run/k/control", "/ws/db.sock"},
 		Writable: []string{"/ws", "/home/u", "/run/k/own", "/run/k/own/shut/in"}, Protected: []string{"/run/k", "/home/u/.config/keyhole", "/run/k/own/shut"},
 	}
 	for name, want := range map[string]verdict{
-		"/run/k/ep/s": granted, "/run/k/ep/sub/s": granted, "/run/docker.sock": granted, "/ws/s": ifOwn, "/ws/a/b": ifOwn,
+		"/run/k/ep/s": granted, "/run/k/ep/sub/s": granted, "/run/docker.sock": granted, "/ws/db.sock": ifMeant, "/ws/s": ifOwn, "/ws/a/b": ifOwn,
 		"/home/u/.cache/s": ifOwn, "/run/k/own/s": ifOwn, "/run/k/own/a/s": ifOwn, "/run/k/own/shut/in/s": ifOwn,
 
 		"/run/k/ep": refused, "/run/k/ep2/s": refused, "/run/k/control": refused, "/run/docker.sock2": refused,

@@ -1,0 +1,63 @@
+package sandbox_test
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"testing"
+
+	"keyhole/internal/sandbox"
+)
+
+// A socket that is named in a folder the command may write is reached: the one that
+// was there when the run began, and one that is bound there later. The command can
+// give the name to another one, and does not reach that.
+func TestNamedSocketWhereTheCommandWrites(t *testing.T) {
+	for layer, h := range map[string]sandbox.Hardening{"base": sandbox.Off, "hardened": sandbox.Require} {
+		t.Run(layer, func(t *testing.T) {
+			s, dir := hard(t)
+			s.Spec.Hardening = h
+			p := func(name string) string { return filepath.Join(dir, "ws", name) }
+			s.Spec.Sockets = []string{p("named"), p("later")}
+			serve(t, "unix", p("named"), "N")
+			serve(t, "unix", p("agent"), "A")
+			c := supervised(t, s)
+			in, err := c.StdinPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			out, err := c.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := c.Start(); err != nil {
+				t.Fatal(err)
+			}
+			lines := bufio.NewScanner(out)
+			ask := func(line, want string) {
+				t.Helper()
+				if _, err := fmt.Fprintln(in, line); err != nil {
+					t.Fatal(err)
+				}
+				if !lines.Scan() || lines.Text() != want {
+					t.Errorf("%s: %q, want %s", line, lines.Text(), want)
+				}
+			}
+			ask("unix "+p("named"), "N")
+			ask("unix "+p("agent"), "EACCES")
+			serve(t, "unix", p("later"), "L")
+			ask("unix "+p("later"), "L")
+			ask("rename "+p("named")+" "+p("away"), "ok")
+			ask("rename "+p("agent")+" "+p("named"), "ok")
+			ask("unix "+p("named"), "EACCES")
+			ask("rename "+p("named")+" "+p("later"), "ok")
+			ask("unix "+p("later"), "EACCES")
+			ask("rename "+p("away")+" "+p("named"), "ok")
+			ask("unix "+p("named"), "N")
+			if err := errors.Join(in.Close(), c.Wait()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}

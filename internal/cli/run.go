@@ -256,7 +256,7 @@ func (f *runFlags) config(env *Env, argv []string) (session.Config, error) {
 		Ask: session.AskConfig{Command: f.approve, Desktop: !f.noDialog},
 		Store: session.StoreConfig{
 			Kind: f.store, SealedFile: f.storeFile,
-			Key: storeKey(env, f.identity),
+			Key: storeKey(env, f.identity, reads(p, f.readPaths)),
 		},
 	}
 	if f.approve != "" {

@@ -1,11 +1,13 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"keyhole/internal/profile"
@@ -17,12 +19,36 @@ import (
 // nothing happens.
 const patience = time.Second
 
-// storeKey gets the key of a sealed file for a run: from files, or from the
-// person at the terminal, which is free until the command has started.
-func storeKey(env *Env, identity string) func(path string) (passphrase, id secret.Value, err error) {
+// storeKey gets the key of a sealed file for a run: from files that the run's
+// command cannot read, or from the person at the terminal, which is free until the
+// command has started.
+func storeKey(env *Env, identity string, reads func(path string) bool) func(path string) (passphrase, id secret.Value, err error) {
 	return func(path string) (secret.Value, secret.Value, error) {
-		k, err := keySource(env, identity).Key(path)
+		src := keySource(env, identity)
+		if file := cmp.Or(src.Identity, src.PassphraseFile); isFile(file) && reads(file) {
+			return secret.Value{}, secret.Value{}, fail("keep it outside of the workspace and of all else that the profile grants",
+				"the command may read %s, the key of the sealed file, and with it every item", secret.Printable(file))
+		}
+		k, err := src.Key(path)
 		return k.Passphrase, k.Identity, err
+	}
+}
+
+// isFile tells whether there is a file at path, and not a pipe, which is read once.
+func isFile(path string) bool {
+	fi, err := os.Stat(path)
+	return err == nil && fi.Mode().IsRegular()
+}
+
+// reads tells whether the command of a run may read a file.
+func reads(p *profile.Profile, more []string) func(path string) bool {
+	all := *p
+	for _, path := range more {
+		all.Filesystem.Read = append(slices.Clone(all.Filesystem.Read), profile.Path{Path: path})
+	}
+	return func(path string) bool {
+		_, _, ok := all.Grant(path)
+		return ok
 	}
 }
 

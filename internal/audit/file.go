@@ -156,8 +156,14 @@ func (f *file) mend(writing bool) (at link, first []byte, err error) {
 	return f.at, nil, err
 }
 
+const (
+	tornText  = "the line before this one is incomplete: a run was cut off while writing it"
+	soundText = "; the last whole record has the hash "
+)
+
 // mended goes on after lines that are none: it ends the last of them and says
-// so.
+// so. Lines that are none name no hash, so the break names that of the record
+// before them, which otherwise could be changed.
 func (e *fileEnd) mended() (at link, first []byte, err error) {
 	at = e.at
 	for _, line := range e.broken {
@@ -165,7 +171,7 @@ func (e *fileEnd) mended() (at link, first []byte, err error) {
 	}
 	body, err := encode(Record{
 		Time: time.Now().UTC(), Kind: Break,
-		Detail: "the line before this one is incomplete: a run was cut off while writing it",
+		Detail: tornText + soundText + e.at.last.String(),
 	})
 	if err != nil {
 		return at, nil, err

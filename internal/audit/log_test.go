@@ -197,6 +197,34 @@ func TestTornLastLine(t *testing.T) {
 	}
 }
 
+// TestChangedBeforeTornLine: a line that is none names no hash, so the break after
+// it vouches for the record before.
+func TestChangedBeforeTornLine(t *testing.T) {
+	for name, tail := range map[string]string{"half": `{"kind":"allo`, "more lines": "x\ny\nz"} {
+		t.Run(name, func(t *testing.T) {
+			path := audit.Path(t.TempDir())
+			r := open(t, path).NewRecorder("s0", nil)
+			record(t, r, entry(audit.Allowed, "a"))
+			record(t, r, entry(audit.Allowed, "before"))
+			appendRaw(t, path, tail)
+			record(t, open(t, path).NewRecorder("s1", nil), entry(audit.Allowed, "a"))
+			intact(t, path)
+
+			text, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path, bytes.Replace(text, []byte("before"), []byte("behind"), 1), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			report, err := audit.Verify(path, nil)
+			if err != nil || len(report.Problems) != 1 || report.Problems[0].Line != 2 {
+				t.Fatalf("got %+v, %v", report, err)
+			}
+		})
+	}
+}
+
 // A log that cannot be gone on with is kept, and a new one says where it is.
 func TestSetAside(t *testing.T) {
 	for name, text := range map[string]string{

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
@@ -50,6 +51,7 @@ type Verifier struct {
 	head    head
 	broken  bool // records are missing, so the tree says nothing any more
 	damaged int  // first of the lines that are no records and wait for a break
+	sound   link // before that
 }
 
 // NewVerifier is a Verifier. The checkpoints' signatures have been checked.
@@ -122,7 +124,7 @@ func (v *Verifier) take(raw []byte, dropped bool) {
 	default:
 		v.start()
 		if v.damaged == 0 {
-			v.damaged = v.line
+			v.damaged, v.sound = v.line, v.head.link
 		}
 		v.leaf(raw)
 	}
@@ -177,6 +179,10 @@ func missing(from, to int64) string {
 func (v *Verifier) afterDamage(raw []byte) {
 	var r Record
 	if json.Unmarshal(raw, &r) == nil && r.Kind == Break {
+		// Breaks of earlier versions name none.
+		if _, hash, ok := strings.Cut(r.Detail, soundText); ok && hash != v.sound.last.String() {
+			v.problem(max(v.damaged-1, 1), "was changed: the break after it names another hash")
+		}
 		v.note("line %d is incomplete: a run was cut off while writing it", v.damaged)
 	} else {
 		v.problem(v.damaged, "is no record")

@@ -192,9 +192,13 @@ func auditFinding(s session.Survey) finding {
 		return finding{About: "audit log", Grade: fine, Found: s.AuditLog}
 	}
 	dir := filepath.Dir(s.AuditLog)
-	return finding{About: "audit log", Found: s.AuditErr.Error(),
+	f := finding{About: "audit log", Found: s.AuditErr.Error(),
 		Means: "nothing is released without a record, so nothing is run",
 		Fix:   fmt.Sprintf("mkdir -p %s && sudo chown -R \"$USER\" %s && chmod -R u+rwX,go= %s", dir, dir, dir)}
+	if errors.Is(s.AuditErr, syscall.ENOSPC) {
+		f.Fix = "df -h " + dir + " # and free some of that disk"
+	}
+	return f
 }
 
 func runFolderFinding(s session.Survey) finding {

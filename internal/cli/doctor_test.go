@@ -63,6 +63,9 @@ func TestDiagnose(t *testing.T) {
 		{"no bus", func(s *session.Survey) { s.Service, s.Bus = false, "" }, "keyring", limits, "no session bus", "keyhole store init"},
 		{"sealed file instead", func(s *session.Survey) { s.Service, s.Bus, s.SealedThere = false, "", true }, "", fine, "", ""},
 		{"sealed file open to others", func(s *session.Survey) { s.SealedThere, s.SealedProblem = true, "others can open it" }, "sealed file", limits, "others can open it", "chmod 600 /home/x/store.age"},
+		{"no room for the log", func(s *session.Survey) {
+			s.AuditErr = fmt.Errorf("writing to /home/x/audit: %w", syscall.ENOSPC)
+		}, "audit log", stops, "no space left", "df -h /home/x/audit"},
 		{"no log", func(s *session.Survey) { s.AuditErr = errors.New("read-only file system") }, "audit log", stops, "read-only", "mkdir -p /home/x/audit"},
 		{"no locked memory", func(s *session.Survey) { s.MemoryErr = errors.New("secrets can be swapped out") }, "memory", limits, "swapped out", "memlock"},
 		{"long run folder", func(s *session.Survey) { s.RunFolderErr = fmt.Errorf("it: %w", syscall.ENAMETOOLONG) }, "run folder", stops, "too long", "unset XDG_RUNTIME_DIR"},

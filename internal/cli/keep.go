@@ -20,7 +20,7 @@ func askToKeep(env *Env, store string, writes []string) bool {
 	}
 	defer tty.Close()
 	word := approval.Word()
-	text := "\nkeyhole: this run has written in memory only:\n"
+	text := "\nkeyhole: this run has written in memory only, which is forgotten now unless you keep it:\n"
 	for _, line := range writes {
 		text += "  " + line + "\n"
 	}

@@ -90,7 +90,7 @@ func (f *runFlags) register(c *cobra.Command) {
 	fl := c.Flags()
 	fl.StringVarP(&f.profile, "profile", "p", "default", "profile, by `name` or path")
 	newList(fl, &f.read, "read", "grant reading of items: `KEY=VALUE[,...]`, with service, account, server, ...")
-	newList(fl, &f.write, "write", "grant reading, creating, changing and deleting of items, as --read does: `KEY=VALUE[,...]`")
+	newList(fl, &f.write, "write", "grant reading, creating, changing and deleting of items: `KEY=VALUE[,...]`")
 	newList(fl, &f.ask, "ask", "grant reading of items after a question to you, see 'keyhole pending': `KEY=VALUE[,...]`")
 	newList(fl, &f.pass, "env", "pass the environment variable `NAME` on")
 	newList(fl, &f.readPaths, "read-path", "let the command read the file or folder `PATH`")

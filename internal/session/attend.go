@@ -48,7 +48,7 @@ func (r *run) attend(ctx context.Context, command child) (sandbox.Status, error)
 	changed := r.takeDown(ctl)
 	if recordErr := <-begun; recordErr != nil {
 		return status, &Hinted{fmt.Errorf("recording start of run: %w", recordErr),
-			"the command was ended: nothing runs without a record"}
+			"the command was ended: nothing runs without a record; free the disk or mend the folder it is kept in"}
 	}
 	if err != nil {
 		return status, fmt.Errorf("waiting for command: %w", err)

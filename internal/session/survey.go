@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"golang.org/x/sys/unix"
+
 	"keyhole/internal/audit"
 	"keyhole/internal/profile"
 	"keyhole/internal/provider/secretservice"
@@ -112,7 +114,7 @@ func (s *Survey) lookAtSealedFile(uid int) {
 func (s *Survey) lookAtFolders(uid int) {
 	log, err := audit.Open(s.AuditLog)
 	if err == nil {
-		err = log.Close()
+		err = errors.Join(log.Close(), roomIn(filepath.Dir(s.AuditLog)))
 	}
 	s.AuditErr = err
 	d, err := makeRunDir(s.RunFolder, uid)
@@ -121,3 +123,18 @@ func (s *Survey) lookAtFolders(uid int) {
 	}
 	s.RunFolderErr = err
 }
+
+// roomIn fails with ENOSPC where nothing more can be written.
+func roomIn(dir string) error {
+	var fs unix.Statfs_t
+	if err := unix.Statfs(dir, &fs); err != nil {
+		return err
+	}
+	if !full(fs) {
+		return nil
+	}
+	return &os.PathError{Op: "writing to", Path: dir, Err: unix.ENOSPC}
+}
+
+// full tells whether a filesystem has no room. One without blocks does not say.
+func full(fs unix.Statfs_t) bool { return fs.Blocks > 0 && fs.Bavail == 0 }

@@ -7,6 +7,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"keyhole/internal/secret"
 	"keyhole/internal/session"
 )
 
@@ -84,15 +86,36 @@ func report(env *Env, c *cobra.Command, err error) int {
 	}
 	var s status
 	if errors.As(err, &s) {
+		if hint := insideHint(env, c, int(s)); hint != "" {
+			fmt.Fprintln(env.Stderr, "hint: "+hint)
+		}
 		return int(s)
 	}
 	f := &Failure{Code: ExitUsage, Err: err, Hint: "see '" + c.CommandPath() + " --help'"}
 	errors.As(err, &f)
 	fmt.Fprintln(env.Stderr, "keyhole: "+f.Err.Error())
+	f.Hint = cmp.Or(insideHint(env, c, f.Code), f.Hint)
 	if f.Hint != "" {
 		fmt.Fprintln(env.Stderr, "hint: "+f.Hint)
 	}
 	return f.Code
+}
+
+// insideHint is for who has forgotten that the shell is one in a run, where there
+// seems to be no log, no store and no other run.
+func insideHint(env *Env, c *cobra.Command, code int) string {
+	id := env.Getenv(session.IDVar)
+	if id == "" || code != ExitNo && code != ExitFailure {
+		return ""
+	}
+	for p := c; p != nil; p = p.Parent() {
+		switch p.Name() {
+		case "pending", "approve", "deny", "watch", "log", "store":
+			return fmt.Sprintf("%s is set, so this is inside of run %s, where keyhole's folders and other runs cannot be seen: try it outside",
+				session.IDVar, secret.Printable(id))
+		}
+	}
+	return ""
 }
 
 func newRoot(env *Env, args []string) *cobra.Command {

@@ -195,8 +195,11 @@ func auditFinding(s session.Survey) finding {
 	f := finding{About: "audit log", Found: s.AuditErr.Error(),
 		Means: "nothing is released without a record, so nothing is run",
 		Fix:   fmt.Sprintf("mkdir -p %s && sudo chown -R \"$USER\" %s && chmod -R u+rwX,go= %s", dir, dir, dir)}
-	if errors.Is(s.AuditErr, syscall.ENOSPC) {
+	switch {
+	case errors.Is(s.AuditErr, syscall.ENOSPC):
 		f.Fix = "df -h " + dir + " # and free some of that disk"
+	case s.Sandbox.Nested:
+		f.Fix = "exit # and start it outside"
 	}
 	return f
 }

@@ -66,6 +66,9 @@ func TestDiagnose(t *testing.T) {
 		{"no room for the log", func(s *session.Survey) {
 			s.AuditErr = fmt.Errorf("writing to /home/x/audit: %w", syscall.ENOSPC)
 		}, "audit log", stops, "no space left", "df -h /home/x/audit"},
+		{"no log inside of a run", func(s *session.Survey) {
+			s.Sandbox.Nested, s.AuditErr = true, errors.New("permission denied")
+		}, "audit log", stops, "permission denied", "exit # and start it outside"},
 		{"no log", func(s *session.Survey) { s.AuditErr = errors.New("read-only file system") }, "audit log", stops, "read-only", "mkdir -p /home/x/audit"},
 		{"no locked memory", func(s *session.Survey) { s.MemoryErr = errors.New("secrets can be swapped out") }, "memory", limits, "swapped out", "memlock"},
 		{"long run folder", func(s *session.Survey) { s.RunFolderErr = fmt.Errorf("it: %w", syscall.ENAMETOOLONG) }, "run folder", stops, "too long", "unset XDG_RUNTIME_DIR"},

@@ -17,6 +17,9 @@ import (
 // sessionVar tells a command that it is in a run, and in which.
 const sessionVar = "KEYHOLE_SESSION"
 
+// IDVar names it to the command line.
+const IDVar = sessionVar
+
 // environment is the whole environment of the command: what the profile passes
 // of the caller's, what the profile sets, and what keyhole sets last.
 func (r *run) environment(ctx context.Context) ([]string, error) {

@@ -155,6 +155,10 @@ func storeFinding(s session.Survey) finding {
 		f.Found = "a Secret Service answers; its default collection is locked"
 		f.Means = "you will be asked to unlock it when a granted item is first used"
 		f.Fix = "secret-tool search --unlock --all keyhole unlock"
+		if !s.Display {
+			f.Means = "its dialog cannot be shown here: until it is unlocked granted items cannot be read"
+			f.Fix = `(read -rsp 'Password of the keyring: ' p; printf %s "$p" | gnome-keyring-daemon --replace --unlock)`
+		}
 	case s.Service:
 		f.Grade, f.Found = fine, "a Secret Service answers on the session bus"
 	case s.SealedThere && s.SealedProblem == "":

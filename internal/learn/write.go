@@ -14,7 +14,7 @@ import (
 func (p *Proposal) Text(name, program string) []byte {
 	w := &writer{}
 	w.line("// What " + comment(program) + " was refused when it was tried. Read it before you use it: each")
-	w.line("// line says what asked for it, and a program can ask for what it does not need.")
+	w.line("// line says what asked for it, and a program can ask for more than it needs.")
 	w.line("{")
 	w.line(`  "name": ` + quote(name) + `,`)
 	w.line(`  "extends": ` + quotes(p.Extends) + `,`)

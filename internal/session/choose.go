@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"slices"
 	"strings"
 	"time"
@@ -31,6 +32,21 @@ type store struct {
 	name     string
 	provider broker.Provider
 	close    func() error
+	shut     func() bool // it stayed locked when its dialog was shown; nil for one without
+}
+
+// unlocking is a Secret Service that remembers whether its dialog came to nothing:
+// a client is only told that there is no secret, or not even that.
+type unlocking struct {
+	*secretservice.Store
+	shut atomic.Bool
+}
+
+// Unlock has the service show its dialog.
+func (u *unlocking) Unlock(ctx context.Context, ids []string) error {
+	err := u.Store.Unlock(ctx, ids)
+	u.shut.Store(errors.Is(err, secret.ErrDismissed))
+	return err
 }
 
 // NoSuchStore is what is wrong with a kind of StoreConfig, nil if nothing is.
@@ -120,7 +136,8 @@ func openService(cfg *Config, bus string) (*store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening Secret Service: %w", err)
 	}
-	return &store{name: secretservice.Name, provider: s, close: s.Close}, nil
+	u := &unlocking{Store: s}
+	return &store{name: secretservice.Name, provider: u, close: s.Close, shut: u.shut.Load}, nil
 }
 
 func openSealed(cfg *Config, file string) (*store, error) {

@@ -112,6 +112,9 @@ func (r *run) summarise() {
 	if err := r.broker.Close(); err != nil { // writes what it has noted
 		r.cfg.Log.Error("recording what was refused", "err", err)
 	}
+	if r.store.shut != nil && r.store.shut() {
+		r.cfg.Notice("the keyring is locked, and its dialog was closed or cannot be shown here: 'keyhole doctor' says how to unlock it")
+	}
 	r.refused.mu.Lock()
 	defer r.refused.mu.Unlock()
 	for _, line := range summary(r.cfg.Profile.Name, r.id, r.recorder.Denied(), r.refused.seen, r.refused.more) {

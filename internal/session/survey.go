@@ -23,6 +23,7 @@ type Survey struct {
 	Bus           string // address of the session bus; empty: none
 	Service       bool   // a Secret Service answers there
 	ServiceLocked bool
+	Display       bool  // there is a desktop to show its dialog on
 	ServiceErr    error // it answers, and something is wrong with it
 
 	KeychainLocked bool // of a Mac
@@ -48,6 +49,7 @@ func Look(ctx context.Context, dirs profile.Dirs, environ []string, uid int) Sur
 	s := Survey{
 		Sandbox:    sandbox.Inspect(),
 		Bus:        sessionBus(cfg),
+		Display:    lookup(environ, "DISPLAY") != "" || lookup(environ, "WAYLAND_DISPLAY") != "",
 		SealedFile: filepath.Join(dirs.Data, SealedFileName),
 		AuditLog:   audit.Path(dirs.State),
 		RunFolder:  dirs.Runtime,

@@ -7,9 +7,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"sync/atomic"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"keyhole/internal/broker"

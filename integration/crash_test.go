@@ -203,12 +203,8 @@ func (w *wreck) harmless(step string, pid int) {
 		}
 		return !slices.ContainsFunc(left, func(p int) bool { return !confined(p) })
 	})
-	for _, s := range w.sockets() {
-		if c, err := net.Dial("unix", s); err == nil {
-			c.Close()
-			w.t.Errorf("%s: %s answers", step, s)
-		}
-	}
+	// A child that was not the command yet has them too, until it is dead.
+	waitFor(w.t, "end of what answers, "+step, func() bool { return !slices.ContainsFunc(w.sockets(), answers) })
 	for _, p := range left {
 		if err := syscall.Kill(p, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
 			w.t.Error(err)
@@ -253,6 +249,15 @@ func (w *wreck) folders() []string {
 }
 
 func (w *wreck) sockets() []string { return w.glob("run/keyhole/*/ctl", "run/keyhole/*/*/*") }
+
+func answers(socket string) bool {
+	c, err := net.Dial("unix", socket)
+	if err != nil {
+		return false
+	}
+	c.Close()
+	return true
+}
 
 func (w *wreck) glob(patterns ...string) []string {
 	w.t.Helper()

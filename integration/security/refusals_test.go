@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"keyhole/internal/policy"
 	"keyhole/internal/provider/providertest"
@@ -194,20 +195,27 @@ func TestAsked(t *testing.T) {
 	r := onSealedFileIn(t, home, setup{Rules: someRules(), Ask: program})
 	r.tell(command{Replace: true, Items: []item{stored("ask:yes", "me"), stored("ask:no", "me"), stored("ask:late", "me")}})
 	for range 2 {
-		r.is("a yes", r.security("", "find-generic-password", "-s", "ask:yes", "-w"), "value of ask:yes\n", "", 0)
-		r.is("a no", r.security("", "find-generic-password", "-s", "ask:no", "-w"), "", "", 128)
-		r.is("a no to a listing with the secret", r.security("", "find-generic-password", "-s", "ask:no", "-g"), "", "", 128)
+		r.is("a yes", r.answered("find-generic-password", "-s", "ask:yes", "-w"), "value of ask:yes\n", "", 0)
+		r.is("a no", r.answered("find-generic-password", "-s", "ask:no", "-w"), "", "", 128)
+		r.is("a no to a listing with the secret", r.answered("find-generic-password", "-s", "ask:no", "-g"), "", "", 128)
 	}
 	r.is("no answer yet", r.security("", "find-generic-password", "-s", "ask:late", "-w"), "", "", 36)
 	if err := os.WriteFile(fifo, []byte("now\n"), 0); err != nil {
 		t.Fatal(err)
 	}
 	// The answer is on its way: the next equal question takes it.
-	got := r.security("", "find-generic-password", "-s", "ask:late", "-w")
-	for tries := 0; got.Exit == 36 && tries < 20; tries++ {
-		got = r.security("", "find-generic-password", "-s", "ask:late", "-w")
+	r.is("a yes that came late", r.answered("find-generic-password", "-s", "ask:late", "-w"), "value of ask:late\n", "", 0)
+}
+
+// answered asks until there is an answer: 36 says that the question is open, which
+// the program that answers is to end soon.
+func (r *rig) answered(args ...string) outcome {
+	r.t.Helper()
+	for end := time.Now().Add(2 * time.Minute); ; {
+		if got := r.security("", args...); got.Exit != 36 || time.Now().After(end) {
+			return got
+		}
 	}
-	r.is("a yes that came late", got, "value of ask:late\n", "", 0)
 }
 
 // TestBinary writes and reads bytes of every value and of any length that an

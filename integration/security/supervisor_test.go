@@ -123,7 +123,7 @@ func obey(f *providertest.Fault, store providertest.Store) {
 		if in.Decode(&c) != nil {
 			return
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 		a, err := c.do(ctx, f, store)
 		cancel()
 		if err != nil {

@@ -13,6 +13,9 @@ import (
 // be looked into. Only where it never can does anybody wait so long.
 const beginning = time.Second
 
+// leastAsked is how often it is looked for meanwhile, should we be held up ourselves.
+const leastAsked = 100
+
 // reaches looks at a process as serving its connects will need to. One that has
 // ended is as good as reached, and one that nobody may look into because of the
 // program it is says nothing against the methods.
@@ -26,10 +29,12 @@ func (m *methods) reaches(pid int) bool {
 
 // soon asks until it is a yes, or has been a no for long enough.
 func soon(ask func() bool) bool {
-	for until := time.Now().Add(beginning); !ask(); time.Sleep(beginning / 1000) {
-		if !time.Now().Before(until) {
+	until := time.Now().Add(beginning)
+	for asked := 1; !ask(); asked++ {
+		if asked >= leastAsked && !time.Now().Before(until) {
 			return false
 		}
+		time.Sleep(beginning / 1000)
 	}
 	return true
 }

@@ -44,8 +44,8 @@ type Result struct {
 	Text string // the error's text
 }
 
-// timeout bounds each single attempt.
-const timeout = 5 * time.Second
+// timeout bounds each single attempt: none waits for what will not come.
+const timeout = 30 * time.Second
 
 // Run reads a Plan from in, tries everything in it and prints Results. With
 // "bystander" it instead waits, as a process for others to look at, until in

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime"
 	"syscall"
 	"testing"
 	"time"
@@ -81,6 +82,9 @@ func TestNotifyUnderLoad(t *testing.T) {
 					if len(deep(100)) < 100 {
 						t.Error("too short")
 					}
+					// With one processor who waits for a signal would else wait for
+					// the turns of all, 2,000 times.
+					runtime.Gosched()
 				}
 			}
 		}()

@@ -59,3 +59,20 @@ func TestEverythingIsExplained(t *testing.T) {
 		t.Errorf("%d commands with %d flags: this looks at the wrong place", commands, flags)
 	}
 }
+
+// TestReadmeNamesGo: the README says which Go it takes, as go.mod has it.
+func TestReadmeNamesGo(t *testing.T) {
+	mod, err := os.ReadFile("../../go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(mod), "\ngo ")
+	version := strings.SplitN(rest, ".", 3)
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil || len(version) != 3 {
+		t.Fatal(err, version)
+	}
+	if want := "Go " + version[0] + "." + version[1] + " or newer"; !strings.Contains(string(readme), want) {
+		t.Errorf("README.md does not say %q", want)
+	}
+}

@@ -3,9 +3,11 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"strings"
+	"syscall"
 	"unicode"
 
 	"keyhole/internal/sandbox"
@@ -55,7 +57,7 @@ func takenAsWorkspace(dir string) error {
 
 // notStartedHint says what to do about a program that cannot be executed.
 func notStartedHint(ns *sandbox.NotStarted) string {
-	if !errors.Is(ns, fs.ErrPermission) {
+	if !errors.Is(ns, fs.ErrPermission) && !errors.Is(ns, fs.ErrNotExist) {
 		return ""
 	}
 	switch fi, err := os.Stat(ns.Path); {
@@ -63,6 +65,34 @@ func notStartedHint(ns *sandbox.NotStarted) string {
 		return "it is a folder"
 	case err == nil && fi.Mode().Perm()&0o111 == 0:
 		return fmt.Sprintf("it is not executable: chmod +x %s", word(secret.Printable(ns.Path)))
+	case err == nil && fi.Mode().IsRegular():
+		if by := interpreter(ns.Path); by != "" {
+			return fmt.Sprintf("it is a script for %[1]s, which has to be there and granted too: 'keyhole why path %[1]s'; --read-path FOLDER grants it", word(secret.Printable(by)))
+		}
+	}
+	if errors.Is(ns, fs.ErrNotExist) {
+		return ""
 	}
 	return "'keyhole why path PROGRAM' says whether the profile lets the command read it; --read-path FOLDER lets it"
+}
+
+// interpreter is the program that the first line of a script names; empty when the
+// file is none.
+func interpreter(path string) string {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // it may have become a pipe
+	if err != nil {
+		return ""
+	}
+	defer f.Close() // nothing was written
+	head := make([]byte, 256)
+	n, err := io.ReadFull(f, head)
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return ""
+	}
+	line, _, _ := strings.Cut(string(head[:n]), "\n")
+	rest, ok := strings.CutPrefix(line, "#!")
+	if words := strings.Fields(rest); ok && len(words) > 0 {
+		return words[0]
+	}
+	return ""
 }

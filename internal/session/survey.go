@@ -132,11 +132,14 @@ func roomIn(dir string) error {
 	if err := unix.Statfs(dir, &fs); err != nil {
 		return err
 	}
-	if !full(fs) {
+	if !full(fs, os.Geteuid() == 0) {
 		return nil
 	}
 	return &os.PathError{Op: "writing to", Path: dir, Err: unix.ENOSPC}
 }
 
-// full tells whether a filesystem has no room. One without blocks does not say.
-func full(fs unix.Statfs_t) bool { return fs.Blocks > 0 && fs.Bavail == 0 }
+// full tells whether a filesystem has no room, but for what is kept for root. One
+// without blocks does not say.
+func full(fs unix.Statfs_t, root bool) bool {
+	return fs.Blocks > 0 && fs.Bavail == 0 && (fs.Bfree == 0 || !root)
+}

@@ -19,14 +19,16 @@ func TestRoomIn(t *testing.T) {
 	}
 	for _, c := range []struct {
 		fs   unix.Statfs_t
+		root bool
 		want bool
 	}{
-		{unix.Statfs_t{Blocks: 10, Bfree: 1, Bavail: 1}, false},
-		{unix.Statfs_t{Blocks: 10, Bfree: 1, Bavail: 0}, true}, // what is left is root's
-		{unix.Statfs_t{Blocks: 10}, true},
-		{unix.Statfs_t{}, false},
+		{unix.Statfs_t{Blocks: 10, Bfree: 1, Bavail: 1}, false, false},
+		{unix.Statfs_t{Blocks: 10, Bfree: 1}, false, true},
+		{unix.Statfs_t{Blocks: 10, Bfree: 1}, true, false},
+		{unix.Statfs_t{Blocks: 10}, true, true},
+		{unix.Statfs_t{}, false, false},
 	} {
-		if got := full(c.fs); got != c.want {
+		if got := full(c.fs, c.root); got != c.want {
 			t.Errorf("%d blocks, %d free: full is %v", c.fs.Blocks, c.fs.Bavail, got)
 		}
 	}

@@ -212,6 +212,10 @@ func runFailure(err error) error {
 	if errors.As(err, &h) {
 		f.Hint = h.Hint
 	}
+	var covers *profile.ProtectedError
+	if errors.As(err, &covers) {
+		f.Hint = "if that is the folder you are in, cd into a project; else take the grant away: its place comes first in the line above"
+	}
 	var layer *sandbox.LayerError
 	if errors.As(err, &layer) {
 		f.Hint = layer.Fix

@@ -29,6 +29,7 @@ r = urllib.request.Request("http://127.0.0.1:" + os.environ["FORGE_PORT"], heade
 print(urllib.request.urlopen(r).read().decode())' ;;
 "pr leak") echo "$FORGE_TOKEN"; printf "forge-token-can"; printf "ary-5d1e8\n"; printf %s "$FORGE_TOKEN" | base64; printf "xy%s" "$FORGE_TOKEN" | base64
   printf %s "$FORGE_TOKEN" | od -An -tx1 | tr -d " \n"; echo "$FORGE_TOKEN" >&2 ;;
+"pr shift") tr a-y b-z <"$3" ;;
 "pr wait") echo waiting; cat >/dev/null ;;
 "pr cat") cat; exit 7 ;;
 "pr look") pwd; cat "$3"; ls "$3"; env | grep -c ^FORGE_TOKEN=; secret-tool search --all xdg:schema org.freedesktop.Secret.Generic 2>&1; git -C "$3" status 2>&1 ;;
@@ -175,6 +176,33 @@ func TestWrapperSurroundings(t *testing.T) {
 			}
 			find(t, "output", got.out+got.err, append(forms(wrapperCanary), "[withheld"))
 		})
+	}
+}
+
+// A tool that can be told to read a file is told to read its own environment, which
+// it may not, unless the profile lets it read all of /proc.
+func TestWrapperReadsNotItsEnvironment(t *testing.T) {
+	shifted := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'y' {
+			r++
+		}
+		return r
+	}, wrapperCanary)
+	const script = `for f in /proc/self/environ /proc/thread-self/environ "$PWD/link"; do forge pr shift $f; done; forge pr look /proc/uptime; true`
+	for extra, want := range map[string]int{`, "workspace": "read"`: 0, `, "workspace": "read", "read": ["/proc"]`: 3} {
+		d, flags, _ := wrapperDesk(t, extra)
+		if err := os.Symlink("/proc/self/environ", filepath.Join(d.home, "project", "link")); err != nil {
+			t.Fatal(err)
+		}
+		for layer, more := range layers(t) {
+			got := run(t, d.inside(append(more, flags...), "sh", "-c", script))
+			if n := strings.Count(got.out, shifted); n != want {
+				t.Errorf("%s, %s: the token is there %d times, want %d: %+v", extra, layer, n, want, got)
+			}
+			if strings.Contains(got.err, "uptime: Permission denied") {
+				t.Errorf("%s, %s: %+v", extra, layer, got)
+			}
+		}
 	}
 }
 

@@ -12,6 +12,7 @@ func elsewheres() []elsewhere {
 		{id: "E101", title: "a path that the profile names in the workspace, made a link by an earlier run", file: "internal/profile/check_test.go", test: "TestCheckLinksOfEarlierRuns"},
 		{id: "E102", title: "another repository in the place of the workspace's", file: "internal/session/later_test.go", test: "TestLaterIsReported"},
 		{id: "E103", title: "a link, put where a wrapped tool may read, that leads to what is not granted", file: "integration/wrapper_test.go", test: "TestWrapperFollowsNoNewLink"},
+		{id: "E104", title: "a wrapped tool's environment, which the tool is told to read and to print", file: "integration/wrapper_test.go", test: "TestWrapperReadsNotItsEnvironment"},
 		{id: "G112", title: "questions, repeated and in floods", file: "internal/broker/flood_test.go", test: "TestQuestionsInFloods"},
 		{id: "G113", title: "links that make keyhole write or remove elsewhere", rows: "E98 E99", file: "internal/session/removetree_test.go", test: "TestDismantle"},
 		{id: "G114", title: "a link in the place of a run's own folder for temporary files, so that another is removed in its stead", file: "internal/session/removetree_test.go", test: "TestDismantleFollowsNoLink"},

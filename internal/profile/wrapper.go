@@ -159,7 +159,7 @@ func (w *wrapper) grammar() object {
 		{"env", named[credential]{&w.env, (*credential).name, badSetName, (*credential).grammar}, true, "Variables of the tool that hold an item's bytes, as in `environment.credentials`. The wrapper is the grant: no rule is needed, and the command itself does not get the item. A rule that denies the item, or asks, counts here too."},
 		{"allow", lists{&w.allow}, true, "Subcommands: each a list of the words that the arguments must begin with."},
 		{"program", one{&w.program, kind{expand: expanded, check: badProgram, name: "path or name"}}, false, "The real program, where it has another name or is not in `PATH`."},
-		{"read", list{&w.read, false, kind{expand: path, name: "path"}}, false, "Files and folders the tool may read besides those of the system."},
+		{"read", list{&w.read, false, kind{expand: path, name: "path"}}, false, "Files and folders the tool may read besides those of the system. Of `/proc` it reads what is about the system alone, unless `/proc` is named: it could be told to show its own environment."},
 		{"workspace", one{&w.workspace, kind{words: []string{"none", "read"}}}, false, "`none` (default), or `read`: the tool sees the workspace and starts where it was called. What it runs because of a file there can get at its secret."},
 	}}
 }

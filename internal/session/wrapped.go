@@ -92,10 +92,25 @@ func (r *run) firmOf(w *profile.Wrapper) map[string]string {
 	return firm
 }
 
+// aboutSystem is what tools read in /proc of the system. All of it would be too
+// much: a tool that is told to read /proc/self/environ, and to send or print it,
+// gives its secret away.
+func aboutSystem() []string {
+	return []string{"/proc/sys", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/proc/loadavg", "/proc/uptime", "/proc/version", "/proc/filesystems"}
+}
+
 // toolReads are the paths by which a tool is granted what it may read.
 func (r *run) toolReads(w *profile.Wrapper) []string {
 	var all []string
-	for _, p := range slices.Concat(r.cfg.Profile.Filesystem.Read, w.Read) {
+	for _, p := range r.cfg.Profile.Filesystem.Read {
+		switch {
+		case p.Path == "/proc":
+			all = append(all, aboutSystem()...)
+		case !strings.HasPrefix(p.Path, "/proc/"):
+			all = append(all, p.Path)
+		}
+	}
+	for _, p := range w.Read {
 		all = append(all, p.Path)
 	}
 	if w.Workspace {

@@ -17,6 +17,7 @@ func elsewheres() []elsewhere {
 		{id: "G113", title: "links that make keyhole write or remove elsewhere", rows: "E98 E99", file: "internal/session/removetree_test.go", test: "TestDismantle"},
 		{id: "G114", title: "a link in the place of a run's own folder for temporary files, so that another is removed in its stead", file: "internal/session/removetree_test.go", test: "TestDismantleFollowsNoLink"},
 		{id: "G115", title: "a link in a folder of PATH, turned while a program outside looks for others there", file: "internal/session/reach_test.go", test: "TestBrowserOutOfReach"},
+		{id: "G116", title: "a submodule whose configuration is changed, among hundreds of folders that are none", file: "internal/session/later_test.go", test: "TestFixedParts"},
 		{id: "H1", title: "match rules read differently by filter and bus", file: "internal/frontend/dbus/match_test.go", test: "FuzzMatchRule"},
 		{id: "H2", title: "a side door on the host's bus (GVFS)", rows: "A1 A17 A29 A31"},
 		{id: "H3", title: "systemd by its bus or its private socket", rows: "A31 A32"},

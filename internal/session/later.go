@@ -83,6 +83,7 @@ type later struct {
 	caches                   []string // that the run may write
 	begun                    time.Time
 	before                   map[string]version
+	parts                    []string // of the repository, then
 }
 
 func lookAtLater(workspace, home, program string, writable []profile.Path) later {
@@ -93,7 +94,17 @@ func lookAtLater(workspace, home, program string, writable []profile.Path) later
 
 func (l *later) versions() map[string]version {
 	found := map[string]version{}
-	names := append(laterFiles(), gitLater(l.workspace)...)
+	parts, all := gitLater(l.workspace)
+	if !all { // now and at the end are never the same
+		found[unlooked] = version{change: time.Now().UnixNano()}
+	}
+	names := append(laterFiles(), parts...)
+	for _, name := range l.parts { // a command can hide them among others
+		if !slices.Contains(parts, name) {
+			names = append(names, name)
+		}
+	}
+	l.parts = parts
 	if name, err := filepath.Rel(l.workspace, l.program); err == nil && filepath.IsLocal(name) {
 		names = append(names, name)
 	}
@@ -150,12 +161,14 @@ func lstat(path string, st *syscall.Stat_t) error {
 
 // namesIn lists a folder as far as it is looked at; none when it cannot be read.
 // A pipe in its place must not hold us up, nor a link lead us elsewhere.
-func namesIn(folder string) []string {
+func namesIn(folder string) []string { return namesUpTo(folder, maxLaterFolder) }
+
+func namesUpTo(folder string, most int) []string {
 	f, err := os.OpenFile(folder, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil
 	}
-	names, err := f.Readdirnames(maxLaterFolder)
+	names, err := f.Readdirnames(most)
 	if f.Close() != nil || err != nil {
 		return nil
 	}

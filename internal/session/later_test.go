@@ -160,13 +160,29 @@ func TestFixedParts(t *testing.T) {
 			t.Errorf("%s is held", name)
 		}
 	}
+	l := lookAtLater(ws, "", "", nil)
 	for i := range maxModuleLooks + 100 { // none is one, and there is an end to it
 		if err := os.MkdirAll(filepath.Join(ws, ".git/modules", strconv.Itoa(i%200), strconv.Itoa(i)), 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if modules, _ := gitParts(ws); len(modules) > 2 {
-		t.Errorf("%d submodules", len(modules))
+	modules, _, all := gitParts(ws)
+	if len(modules) > 2 || all {
+		t.Errorf("%d submodules, and that is all: %v", len(modules), all)
+	}
+	// What was known is not hidden by what is made, and what is not looked at is held.
+	if err := os.WriteFile(filepath.Join(ws, ".git/modules/lib/config"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if report := l.report(); !strings.Contains(report, unlooked) || !strings.Contains(report, ".git/modules/lib/config") {
+		t.Errorf("reported: %s", report)
+	}
+	if l := lookAtLater(ws, "", "", nil); !strings.Contains(l.report(), unlooked) {
+		t.Error("a later run does not say it again")
+	}
+	held := fixed(ws, nil)
+	if !slices.Contains(held, filepath.Join(ws, gitModules)) || slices.Contains(held, filepath.Join(ws, ".git/modules/lib/config")) {
+		t.Errorf("held: %s", held)
 	}
 	tree := t.TempDir()
 	if err := os.WriteFile(filepath.Join(tree, ".git"), nil, 0o600); err != nil {

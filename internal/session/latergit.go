@@ -12,14 +12,16 @@ import (
 
 const (
 	gitModules     = ".git/modules"
-	maxModules     = 64   // submodules and work trees that are looked at
+	maxModules     = 200  // submodules and work trees that are looked at
 	maxModuleDepth = 4    // a submodule is called by its path
 	maxModuleLooks = 1024 // folders in which they are looked for: a command can make any number
+	// unlooked is said when that is not all there is.
+	unlooked = gitModules + " (more than is looked at)"
 )
 
 // gitParts are the folders in a workspace's .git that have a configuration of their
-// own, as names in the workspace.
-func gitParts(workspace string) (modules, trees []string) {
+// own, as names in the workspace; all of them, or there are too many.
+func gitParts(workspace string) (modules, trees []string, all bool) {
 	looks := 0
 	var walk func(name string, depth int)
 	walk = func(name string, depth int) {
@@ -30,46 +32,57 @@ func gitParts(workspace string) (modules, trees []string) {
 			modules = append(modules, name)
 			name += "/modules" // those within it
 		}
-		for _, in := range namesIn(filepath.Join(workspace, name)) {
-			if depth < maxModuleDepth && len(modules) < maxModules {
-				walk(name+"/"+in, depth+1)
+		if depth == maxModuleDepth {
+			return
+		}
+		for _, in := range namesUpTo(filepath.Join(workspace, name), maxModuleLooks) {
+			if looks > maxModuleLooks {
+				return
 			}
+			walk(name+"/"+in, depth+1)
 		}
 	}
 	walk(gitModules, 0)
-	for _, in := range namesIn(filepath.Join(workspace, ".git/worktrees")) {
-		if len(trees) < maxModules {
-			trees = append(trees, ".git/worktrees/"+in)
-		}
+	in := namesUpTo(filepath.Join(workspace, ".git/worktrees"), maxModules+1)
+	for _, in := range in[:min(len(in), maxModules)] {
+		trees = append(trees, ".git/worktrees/"+in)
 	}
-	return modules, trees
+	all = looks <= maxModuleLooks && len(modules) <= maxModules && len(in) <= maxModules
+	return modules[:min(len(modules), maxModules)], trees, all
 }
 
 // gitLater are the laterFiles of a repository's parts.
-func gitLater(workspace string) []string {
-	modules, trees := gitParts(workspace)
-	var out []string
+func gitLater(workspace string) (names []string, all bool) {
+	modules, trees, all := gitParts(workspace)
 	for _, m := range modules {
-		out = append(out, m+"/config", m+"/config.worktree", m+"/commondir", m+"/hooks/*", folderOf(m)+"/.git")
+		names = append(names, m+"/config", m+"/config.worktree", m+"/commondir", m+"/hooks/*", folderOf(m)+"/.git")
 	}
 	for _, t := range trees {
-		out = append(out, t+"/config.worktree", t+"/commondir")
+		names = append(names, t+"/config.worktree", t+"/commondir")
 	}
-	return out
+	return names, all
 }
 
 // gitFixed are its fixedFiles. A .git that is a folder cannot be held as a whole:
-// git writes in it all the time.
+// git writes in it all the time. Where there are too many parts, they are held
+// together.
 func gitFixed(workspace string) []string {
-	modules, trees := gitParts(workspace)
+	modules, trees, all := gitParts(workspace)
 	var out []string
 	files := []string{".git"}
 	for _, m := range modules {
-		out = append(out, m+"/config", m+"/config.worktree", m+"/hooks")
+		if all {
+			out = append(out, m+"/config", m+"/config.worktree", m+"/hooks")
+		}
 		files = append(files, folderOf(m)+"/.git")
 	}
 	for _, t := range trees {
-		out = append(out, t+"/config.worktree", t+"/commondir")
+		if all {
+			out = append(out, t+"/config.worktree", t+"/commondir")
+		}
+	}
+	if !all {
+		out = append(out, gitModules, ".git/worktrees")
 	}
 	for _, name := range files {
 		if fi, err := os.Lstat(filepath.Join(workspace, name)); err == nil && fi.Mode().IsRegular() {

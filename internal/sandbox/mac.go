@@ -62,8 +62,8 @@ func ProfileForMac(s *Spec, tty string, resolve func(string) string) (*MacProfil
 // CommandForMac is what is executed for s in dir, with the profile's text in file:
 // arguments, which any program of the person can read, and environment. Variables
 // that have the loader put a library of somebody's into a program before it is
-// confined are left out; sandbox-exec drops them as well. TMPDIR is spelled as the
-// system spells its own, /var/folders: resolved, a socket in it has less room.
+// confined are left out; sandbox-exec drops them as well. TMPDIR is spelled as it was
+// made: resolved, a socket in it may have less room.
 func CommandForMac(s *Spec, p *MacProfile, file, dir string) (argv, env []string) {
 	env = []string{"PWD=" + dir}
 	for _, kv := range s.Env {

@@ -1,7 +1,6 @@
 package session
 
 import (
-	"fmt"
 	"path/filepath"
 
 	"keyhole/internal/profile"
@@ -35,7 +34,7 @@ type MacPlace struct {
 func MacProfile(p *profile.Profile, dirs profile.Dirs, vars profile.Vars, at MacPlace) (*sandbox.MacProfile, error) {
 	r := &run{id: at.Session, cfg: Config{Profile: p, Vars: vars, Dirs: dirs, Dir: at.Dir, UID: at.UID, Executable: at.Executable}}
 	r.dir = &runDir{id: at.Session, path: filepath.Join(dirs.Runtime, at.Session),
-		tmp: filepath.Join(at.Tmp, fmt.Sprintf("keyhole-tmp-%d", at.UID), at.Session)}
+		tmp: filepath.Join(macTempParent(at.Tmp, at.UID, sandbox.ResolveForMac), at.Session)}
 	r.shims = shims{program: at.Executable, names: macShims(p.Shims), tools: wrapperNames(p)}
 	r.shims.place(r.dir)
 	r.looked.Protected = p.Protected(dirs, vars)

@@ -45,13 +45,11 @@ func makeRunDir(parent string, uid int) (*runDir, error) {
 	if err := os.Mkdir(d.path, 0o700); err != nil {
 		return nil, err
 	}
-	// Runtime folders are often small file systems in memory: temporary files
-	// go where the system keeps them.
-	tmpParent := filepath.Join(os.TempDir(), fmt.Sprintf("keyhole-tmp-%d", uid))
-	if err := ownFolder(tmpParent, uid); err != nil {
+	inTemp := tempParent(uid)
+	if err := ownFolder(inTemp, uid); err != nil {
 		return d, err
 	}
-	d.tmp = filepath.Join(tmpParent, d.id)
+	d.tmp = filepath.Join(inTemp, d.id)
 	for _, dir := range []string{d.endpoints(), d.runtime(), d.tmp} {
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			return d, err

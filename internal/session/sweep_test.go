@@ -2,11 +2,11 @@ package session
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -130,7 +130,10 @@ func TestSweepBehindNoLink(t *testing.T) {
 func TestHalfMadeRunDir(t *testing.T) {
 	base := t.TempDir()
 	t.Setenv("TMPDIR", base)
-	in := filepath.Join(base, fmt.Sprintf("keyhole-tmp-%d", os.Getuid()))
+	in := tempParent(os.Getuid())
+	if !strings.HasPrefix(in, base) {
+		t.Skip("TMPDIR has too long a name here: nothing is put in the way in the folder of all")
+	}
 	if err := os.WriteFile(in, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -27,7 +27,7 @@ var update = flag.Bool("update", false, "write the golden files")
 func input() *seatbelt.Input {
 	return &seatbelt.Input{
 		Tag: "keyhole-0c85f4510a", Home: "/Users/alice", Dir: "/Users/alice/src/project",
-		Tmp: "/private/var/folders/ab/cd/T/keyhole-tmp-501/0c85f4510a", Run: "/private/var/folders/ab/cd/T/keyhole-501/0c85f4510a/run",
+		Tmp: "/private/tmp/kh-tmp-501/0c85f4510a", Run: "/private/var/folders/ab/cd/T/keyhole-501/0c85f4510a/run",
 		Shims: "/private/var/folders/ab/cd/T/keyhole-501/0c85f4510a/bin", TTY: "/dev/ttys004",
 		Read:    []string{"/Users/alice/.gitconfig"},
 		Write:   []string{"/Users/alice/src/project", "/Users/alice/.claude"},
@@ -115,7 +115,7 @@ func TestAllowed(t *testing.T) {
 		"/Users/alice/src/project/main.go", "/Users/alice/.claude/settings.json", "/", "/Users/alice", "/Users/alice/src"} {
 		p.Check(true, over(path, "file-read-data", "file-read-metadata")...)
 	}
-	for _, path := range []string{"/Users/alice/src/project/main.go", "/Users/alice/.claude/x", "/private/var/folders/ab/cd/T/keyhole-tmp-501/0c85f4510a/x"} {
+	for _, path := range []string{"/Users/alice/src/project/main.go", "/Users/alice/.claude/x", "/private/tmp/kh-tmp-501/0c85f4510a/x"} {
 		p.Check(true, over(path, writeOps[:len(writeOps)-1]...)...) // a link is judged by its new name
 	}
 	p.Check(true, over("/dev/ttys004", "file-read-data", "file-write-data", "file-ioctl")...)

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"strings"
 
 	"keyhole/internal/session"
@@ -23,7 +24,11 @@ func seatbeltFinding(s session.Survey) finding {
 
 func keychainFinding(s session.Survey) finding {
 	f := finding{About: "keychain", Grade: limits, Means: "granted items cannot be read"}
+	var own interface{ Hint() string }
 	switch {
+	case errors.As(s.KeychainErr, &own):
+		f.Found, f.Means = s.KeychainErr.Error(), f.Means+"; "+own.Hint()
+		f.Fix = "keyhole store init # then run with --store sealed-file"
 	case s.KeychainErr != nil:
 		f.Found = s.KeychainErr.Error()
 		f.Fix = "security list-keychains -d user"

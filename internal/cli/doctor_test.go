@@ -104,6 +104,12 @@ func TestDiagnose(t *testing.T) {
 	}
 }
 
+// noFolder is an error that says what can be done.
+type noFolder struct{}
+
+func (noFolder) Error() string { return "there is no folder of keychains" }
+func (noFolder) Hint() string  { return "log in once" }
+
 func TestDiagnoseMac(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
@@ -116,6 +122,7 @@ func TestDiagnoseMac(t *testing.T) {
 		{"in another sandbox", func(s *session.Survey) { s.Sandbox.Confined, s.Sandbox.Missing = false, []string{"the right"} }, "seatbelt", ExitFailure, "exit"},
 		{"locked", func(s *session.Survey) { s.KeychainLocked = true }, "keychain", ExitNo, "unlock-keychain"},
 		{"no keychain", func(s *session.Survey) { s.KeychainErr = errors.New("none") }, "keychain", ExitNo, "list-keychains"},
+		{"no folder of keychains", func(s *session.Survey) { s.KeychainErr = fmt.Errorf("x: %w", noFolder{}) }, "keychain", ExitNo, "keyhole store init"},
 	} {
 		s := well()
 		s.Sandbox = sandbox.Report{Seatbelt: true, Confined: true, Kernel: "macOS 26", Yama: -1}
@@ -127,6 +134,9 @@ func TestDiagnoseMac(t *testing.T) {
 		for _, f := range all {
 			if bad := f.Grade != fine; bad != (f.About == tt.about) || bad && (f.Means == "" || !strings.Contains(f.Fix, tt.fix)) {
 				t.Errorf("%s: %+v", tt.name, f)
+			}
+			if hinted := f.About == "keychain" && errors.As(s.KeychainErr, new(noFolder)); hinted && !strings.HasSuffix(f.Means, "; log in once") {
+				t.Errorf("%s: it does not say what to do: %+v", tt.name, f)
 			}
 			if strings.Contains(f.Fix+f.Found, "apt-get") || strings.Contains(f.Found, "Landlock") {
 				t.Errorf("%s: advice for Linux: %+v", tt.name, f)

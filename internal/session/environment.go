@@ -43,7 +43,7 @@ func (r *run) environment(ctx context.Context) ([]string, error) {
 	}
 	values, err := env.Values(ctx, r.broker, r.principal("env", 0), wants(cfg.Profile.Environment.Credentials))
 	if err != nil {
-		return nil, err
+		return nil, withOwnHint(err)
 	}
 	for k, v := range values {
 		vars[k] = v

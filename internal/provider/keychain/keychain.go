@@ -128,7 +128,7 @@ func (s *Store) keychains(ctx context.Context) ([]string, error) {
 	}
 	first, err := s.paths(ctx, "default-keychain", "-d", "user")
 	if err != nil {
-		return nil, err
+		return nil, s.cfg.explained(err)
 	}
 	all, err := s.paths(ctx, "list-keychains", "-d", "user")
 	if err != nil {
@@ -136,6 +136,9 @@ func (s *Store) keychains(ctx context.Context) ([]string, error) {
 	}
 	if len(first) != 1 {
 		return nil, fmt.Errorf("%w: there is no default keychain", secret.ErrUnavailable)
+	}
+	if err := s.cfg.explained(there(first[0])); errors.As(err, new(*NoFolder)) {
+		return nil, err
 	}
 	files = append(first, slices.DeleteFunc(all, func(p string) bool { return p == first[0] })...)
 	s.mu.Lock()

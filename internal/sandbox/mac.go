@@ -17,6 +17,14 @@ type Mac struct {
 	Shims    string   // empty: none
 	ReadOnly []string // not written, whatever is granted
 	Mach     []string // services of the system that may be looked up besides the usual
+
+	Keychains []string // folders of keychains, shut as those of Home are
+}
+
+// keychainFolders are all that the profile shuts, the person's own first.
+func (m *Mac) keychainFolders() []string {
+	all := seatbelt.KeychainPaths(m.Home)
+	return slices.Concat(all[:1], m.Keychains, all[1:])
 }
 
 // MacProfile is what sandbox-exec is given.
@@ -89,7 +97,7 @@ func ownSockets(s *Spec) []string {
 // take the grant away. Keychains are never left out. A path goes in as it was
 // written, too: a rule in another spelling than the kernel's does nothing.
 func closedOnMac(s *Spec, granted []string, resolve func(string) string) []string {
-	all := seatbelt.KeychainPaths(s.Mac.Home)
+	all := s.Mac.keychainFolders()
 	for _, p := range s.Protected {
 		real := resolve(p)
 		inside := func(g string) bool { return g == real || strings.HasPrefix(g, real+"/") }

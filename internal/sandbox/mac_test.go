@@ -72,6 +72,24 @@ func TestTurnedLinkIsNotGranted(t *testing.T) {
 	pol.Check(false, seatbelttest.Over("/Users/alice/c", "file-read-data")...)
 }
 
+// HOME may say anything: the keychains of whom the user database names stay shut.
+func TestPersonsKeychainsAreShut(t *testing.T) {
+	s := macSpec()
+	s.Mac.Home = "/tmp/elsewhere"
+	s.Mac.Keychains = []string{"/Users/alice/Library/Keychains"}
+	s.Grants = append(s.Grants, sandbox.Grant{Path: "/Users/alice", Access: sandbox.Write})
+	p, err := sandbox.ProfileForMac(s, "", sandbox.ResolveForMac)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pol := seatbelttest.Load(t, p)
+	for _, path := range []string{"/Users/alice/Library/Keychains/login.keychain-db", "/private/tmp/elsewhere/Library/Keychains/x", "/Library/Keychains/System.keychain"} {
+		pol.Check(false, seatbelttest.Over(path, "file-read-data", "file-write-data", "file-write-unlink")...)
+	}
+	pol.Check(true, seatbelttest.Over("/Users/alice/Library/x", "file-read-data", "file-write-data")...)
+	pol.Check(false, seatbelttest.Over("/Users/alice/Library", "file-write-unlink")...)
+}
+
 // The command is told which folder for temporary files it may write, once.
 func TestCommandForMac(t *testing.T) {
 	s := macSpec()

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/user"
 	"path/filepath"
 	"slices"
 	"syscall"
@@ -91,6 +92,7 @@ func startAt(ctx context.Context, s *Spec, streams Streams, terminal *leash.Term
 	}
 	with := *s // the probe is this program
 	with.Grants = append(slices.Clone(s.Grants), Grant{Path: self, Access: Read})
+	with.Mac.Keychains = personsKeychains()
 	profile, err := ProfileForMac(&with, tty, ResolveHere)
 	if err != nil {
 		return nil, err
@@ -100,7 +102,7 @@ func startAt(ctx context.Context, s *Spec, streams Streams, terminal *leash.Term
 	if err := os.WriteFile(file, []byte(profile.Text), 0o600); err != nil {
 		return nil, fmt.Errorf("writing sandbox profile: %w", err)
 	}
-	if err := tryProfile(ctx, s, file, profile, self); err != nil {
+	if err := tryProfile(ctx, &with, file, profile, self); err != nil {
 		return nil, err
 	}
 	watchdog, err := leash.StartWatchdog(self, watchdogPart)
@@ -127,19 +129,33 @@ func startAt(ctx context.Context, s *Spec, streams Streams, terminal *leash.Term
 	return &Process{impl: p}, nil
 }
 
+// personsKeychains are where the user database has the person's, whatever HOME says.
+func personsKeychains() []string {
+	u, err := user.Current()
+	if err != nil || !filepath.IsAbs(u.HomeDir) {
+		return nil // then those of HOME are all that is known
+	}
+	return []string{filepath.Join(u.HomeDir, "Library/Keychains")}
+}
+
 // tryProfile runs the probe under the very profile of the command. When that
 // fails it tells apart a profile that no program can live under.
 func tryProfile(ctx context.Context, s *Spec, file string, profile *MacProfile, self string) error {
 	ctx, cancel := context.WithTimeout(ctx, prepareTime)
 	defer cancel()
+	keychains, err := probe.Folder(s.Mac.keychainFolders())
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrUnsupported, err)
+	}
 	shut, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(filepath.Dir(s.EndpointDir), fmt.Sprintf("s%d", os.Getpid())), Net: "unix"})
 	if err != nil {
 		return fmt.Errorf("preparing the probe: %w", err)
 	}
 	defer shut.Close()
 	cmd := exec.CommandContext(ctx, seatbelt.Program, profile.Command(file, self,
-		[]string{probePart, filepath.Join(ResolveHere(s.Mac.Home), "Library/Keychains"), "/usr/bin/security", shut.Addr().String(), s.Probe})[1:]...)
+		[]string{probePart, keychains, "/usr/bin/security", shut.Addr().String(), s.Probe})[1:]...)
 	cmd.Env, cmd.Dir = []string{}, "/"
+	cmd.WaitDelay = time.Second // what it should not have been able to start holds its output
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {

@@ -21,6 +21,7 @@ const (
 	Open   = 41 // a forbidden act works
 	Shut   = 42 // a needed act does not
 	Misuse = 43
+	Absent = 44 // what a forbidden act would be tried with is not there
 )
 
 // actTime bounds one act of the probe.
@@ -43,6 +44,10 @@ func Run(args []string, say func(string)) int {
 		{"a socket that is not granted can be connected to", connect(shut)},
 	} {
 		// Only a refusal is one: what is not there has not been kept shut.
+		if errors.Is(act.err, fs.ErrNotExist) {
+			say(fmt.Sprintf("nothing shows whether %s: %v", act.what, act.err))
+			return Absent
+		}
 		if !errors.Is(act.err, fs.ErrPermission) {
 			say(fmt.Sprintf("%s (%v)", act.what, act.err))
 			return Open
@@ -53,6 +58,18 @@ func Run(args []string, say func(string)) int {
 		return Shut
 	}
 	return Fine
+}
+
+// Folder picks the folder that the probe is to be refused, of several that the
+// profile shuts: one that can be listed without it, since what is refused to
+// everybody shows nothing. A home folder need not have keychains.
+func Folder(candidates []string) (string, error) {
+	for _, dir := range candidates {
+		if readFolder(dir) == nil {
+			return dir, nil
+		}
+	}
+	return "", fmt.Errorf("nothing shows whether keychains are shut: there is no folder %s", strings.Join(candidates, ", "))
 }
 
 func readFolder(dir string) error {
@@ -82,6 +99,8 @@ func Meaning(code, signal int, said string) error {
 		return fmt.Errorf("the probe was ended by %v: the profile is wrong, or too tight for any program", syscall.Signal(signal))
 	case code == Fine:
 		return nil
+	case code == Absent:
+		return fmt.Errorf("the sandbox cannot be tried: %s", said)
 	case code == Open || code == Shut:
 		return fmt.Errorf("the sandbox does not hold: %s", said)
 	default:

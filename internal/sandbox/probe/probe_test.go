@@ -39,7 +39,7 @@ func TestUnconfined(t *testing.T) {
 		root bool // holds for root as well
 	}{
 		{"everything works", []string{dir, "/bin/true", sockets["shut"], sockets["open"]}, probe.Open, "folder can be listed", true},
-		{"what is not there is not shut", []string{filepath.Join(dir, "none"), program, sockets["shut"], sockets["open"]}, probe.Open, "folder can be listed", true},
+		{"what is not there is not shut", []string{filepath.Join(dir, "none"), program, sockets["shut"], sockets["open"]}, probe.Absent, "nothing shows whether the keychain folder can be listed", true},
 		{"the program runs", []string{locked, "/bin/true", sockets["shut"], sockets["open"]}, probe.Open, "can be run", false},
 		{"the socket is open", []string{locked, program, sockets["shut"], sockets["open"]}, probe.Open, "socket that is not granted", false},
 		{"too few", []string{dir}, probe.Misuse, "", true},
@@ -62,6 +62,7 @@ func TestMeaning(t *testing.T) {
 		{probe.Fine, 0, "", ""},
 		{probe.Open, 0, "x can be run\n", "does not hold: x can be run"},
 		{probe.Shut, 0, "x", "does not hold"},
+		{probe.Absent, 0, "x is not there", "cannot be tried: x is not there"},
 		{71, 0, "sandbox_apply: Operation not permitted\n", "sandbox-exec ended with 71: sandbox_apply"},
 		{0, 0, "", "ended with 0"},
 		{-1, 6, "", "too tight for any program"},
@@ -70,5 +71,20 @@ func TestMeaning(t *testing.T) {
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%d, signal %d: %v, want %q", c.code, c.signal, err, c.want)
 		}
+	}
+}
+
+// What is tried is there, and open without a sandbox.
+func TestFolder(t *testing.T) {
+	dir := t.TempDir()
+	none, file := filepath.Join(dir, "none"), filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := probe.Folder([]string{none, file, dir}); got != dir || err != nil {
+		t.Errorf("%q, %v", got, err)
+	}
+	if got, err := probe.Folder([]string{none, file}); err == nil || !strings.Contains(err.Error(), none) {
+		t.Errorf("%q, %v", got, err)
 	}
 }

@@ -116,13 +116,14 @@ func closedOnMac(s *Spec, granted []string, resolve func(string) string) []strin
 	return out
 }
 
-// ResolveHere follows the links of p as far as it exists on this system.
+// ResolveHere follows the links of p as far as it exists on this system, and spells
+// it as it is stored.
 func ResolveHere(p string) string {
 	p = filepath.Clean(p)
 	rest := ""
 	for dir := p; ; dir = filepath.Dir(dir) {
 		if real, err := filepath.EvalSymlinks(dir); err == nil {
-			return filepath.Join(real, rest)
+			return filepath.Join(stored(real), rest)
 		}
 		if dir == "/" || dir == "." {
 			return p

@@ -12,8 +12,6 @@ import (
 	"slices"
 	"syscall"
 
-	"golang.org/x/sys/unix"
-
 	"keyhole/internal/policy"
 	"keyhole/internal/sandbox"
 	"keyhole/internal/socket"
@@ -174,11 +172,7 @@ func clearDead(mount string) error {
 	case !fi.IsDir():
 		return fmt.Errorf("%s is in the way", mount)
 	}
-	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0)
-	if err != nil {
-		return err
-	}
-	err = errors.Join(unix.Connect(fd, &unix.SockaddrUnix{Name: filepath.Join(mount, "bus")}), unix.Close(fd))
+	err = tryConnect(filepath.Join(mount, "bus"))
 	if !errors.Is(err, syscall.ECONNREFUSED) {
 		return &Hinted{fmt.Errorf("%s is in use, or not of keyhole's making", mount), "end the other server, or name another folder with --dir"}
 	}

@@ -74,12 +74,8 @@ func removeUnanswered(path string) error {
 	if fresh(path) {
 		return nil
 	}
-	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0)
-	if err != nil {
-		return err
-	}
 	d := &runDir{path: path}
-	err = errors.Join(unix.Connect(fd, &unix.SockaddrUnix{Name: d.bus()}), unix.Close(fd))
+	err := tryConnect(d.bus())
 	if !errors.Is(err, syscall.ECONNREFUSED) && !errors.Is(err, syscall.ENOENT) {
 		return nil
 	}
@@ -88,6 +84,21 @@ func removeUnanswered(path string) error {
 		return nil // in use, or gone
 	}
 	return errors.Join(removeTree(path), f.Close())
+}
+
+// tryConnect connects to a socket and hangs up. Nothing that is started meanwhile may
+// get the connection: it can be to another run's socket, for which we may ask.
+func tryConnect(path string) error {
+	syscall.ForkLock.RLock() // a Mac makes no socket that is closed in children from the start
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	if err == nil {
+		unix.CloseOnExec(fd)
+	}
+	syscall.ForkLock.RUnlock()
+	if err != nil {
+		return err
+	}
+	return errors.Join(unix.Connect(fd, &unix.SockaddrUnix{Name: path}), unix.Close(fd))
 }
 
 // removeUnlocked removes a run's temporary folder when its run has ended.

@@ -60,6 +60,8 @@ func (w *writer) final(in *Input) {
 	if above := aboveIn(append(slices.Clone(in.Protected), readOnly...), in.writable()); len(above) > 0 {
 		w.line("(deny file-write-unlink%s)", w.paths("literal", "Z", above))
 	}
+	// A file with such a flag could not be removed when the run ends.
+	w.line("(deny file-write-flags%s)", w.paths("subpath", "W", []string{in.Tmp, in.Run}))
 	w.line("(deny mach-lookup%s)", names("global-name", machDenied))
 	w.line("(deny %s%s)", executes, literals("/usr/bin/security"))
 	w.line("(deny lsopen appleevent-send job-creation file-issue-extension)")

@@ -73,6 +73,10 @@ func (p *Profile) Command(file, path string, args []string) []string {
 // to crash, about 17,770.
 const maxRules = 4000
 
+// maxParams is how many bytes parameters may take: they travel as arguments, of which
+// a Mac takes 1 MiB, the environment included.
+const maxParams = 256 << 10
+
 // Generate writes the profile.
 func Generate(in *Input) (*Profile, error) {
 	if err := in.check(); err != nil {
@@ -90,7 +94,15 @@ func Generate(in *Input) (*Profile, error) {
 	if w.rules > maxRules {
 		return nil, fmt.Errorf("the profile has %d rules, %d are possible", w.rules, maxRules)
 	}
-	return &Profile{Text: w.text.String(), Params: w.params}, nil
+	p := &Profile{Text: w.text.String(), Params: w.params}
+	size := 0
+	for _, arg := range p.Args() {
+		size += len(arg) + len("\x00") + 8 // and the pointer to it
+	}
+	if size > maxParams {
+		return nil, fmt.Errorf("the paths of the profile take %d bytes, %d are possible", size, maxParams)
+	}
+	return p, nil
 }
 
 func (in *Input) check() error {

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -88,6 +89,9 @@ func TestDenied(t *testing.T) {
 		"/private/var/folders/ab/cd/T/keyhole-501/0c85f4510a/bin/security"} {
 		p.Check(false, over(path, writeOps...)...)
 	}
+	// What cannot be removed, nor its folder.
+	p.Check(false, over("/private/tmp/kh-tmp-501/0c85f4510a/x", "file-write-flags")...)
+	p.Check(false, over("/private/var/folders/ab/cd/T/keyhole-501/0c85f4510a/run/x", "file-write-flags")...)
 	// A folder above what may not be written cannot be moved away.
 	p.Check(false, over("/Users/alice/src/project/.git", "file-write-unlink")...)
 	p.Check(true, over("/Users/alice/src/project/.git/index", "file-write-unlink")...)
@@ -116,7 +120,10 @@ func TestAllowed(t *testing.T) {
 		p.Check(true, over(path, "file-read-data", "file-read-metadata")...)
 	}
 	for _, path := range []string{"/Users/alice/src/project/main.go", "/Users/alice/.claude/x", "/private/tmp/kh-tmp-501/0c85f4510a/x"} {
-		p.Check(true, over(path, writeOps[:len(writeOps)-1]...)...) // a link is judged by its new name
+		without := func(op string) bool {
+			return op == "file-link" || op == "file-write-flags" && strings.Contains(path, "kh-tmp")
+		}
+		p.Check(true, over(path, slices.DeleteFunc(slices.Clone(writeOps), without)...)...) // a link is judged by its new name
 	}
 	p.Check(true, over("/dev/ttys004", "file-read-data", "file-write-data", "file-ioctl")...)
 	p.Check(true, over("/dev/null", "file-read-data", "file-write-data")...)
@@ -181,7 +188,12 @@ func TestBadInput(t *testing.T) {
 		"too many": func(in *seatbelt.Input) {
 			in.Read = make([]string, 5000)
 			for i := range in.Read {
-				in.Read[i] = "/r" + strings.Repeat("x", i)
+				in.Read[i] = "/r" + strconv.Itoa(i)
+			}
+		},
+		"too long": func(in *seatbelt.Input) {
+			for i := range 300 {
+				in.Read = append(in.Read, "/"+strconv.Itoa(i)+strings.Repeat("/x", 500))
 			}
 		},
 	} {

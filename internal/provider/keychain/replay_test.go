@@ -182,7 +182,17 @@ type entry struct {
 	secret  []byte
 	made    time.Time
 	changed time.Time
+
+	// Who may read it: programs, and families of programs by their signatures. The
+	// tool's own is apple-tool:.
+	trusted    []string
+	partitions []string
 }
+
+// Of what the system does with these lists: a new item has the writer in both; new
+// bytes get the writer's partition alone, while the programs stay; and what is not
+// written is left as it is.
+var toolPartitions = []string{"apple-tool:"}
 
 func newReplayer(t testing.TB, home string) *replayer {
 	t.Helper()
@@ -396,7 +406,7 @@ func (r *replayer) add(class string, options map[byte]string, update bool, errs 
 			e.options[l] = v
 		}
 		if e.changed = now; given {
-			e.secret = secret
+			e.secret, e.partitions = secret, toolPartitions
 		}
 		return 0
 	}
@@ -414,7 +424,8 @@ func (r *replayer) add(class string, options map[byte]string, update bool, errs 
 			return 45
 		}
 	}
-	r.items = append(r.items, &entry{class: class, options: options, secret: secret, made: now, changed: now})
+	r.items = append(r.items, &entry{class: class, options: options, secret: secret, made: now, changed: now,
+		trusted: []string{Program}, partitions: toolPartitions})
 	return 0
 }
 

@@ -16,13 +16,14 @@ func stored(path string) string {
 	return storedAs(path, full)
 }
 
-// attrList is struct attrlist of sys/attr.h, of which x/sys has only the call.
+// attrList is struct attrlist of sys/attr.h.
 type attrList struct {
 	count, _                         uint16
 	common, volume, dir, file, forks uint32
 }
 
 const (
+	sysGetattrlist  = 220 // sys/syscall.h; x/sys has no call for it
 	attrBitMapCount = 5
 	attrCmnFullPath = 0x08000000
 	fsoptNoFollow   = 0x00000001
@@ -35,7 +36,7 @@ func fullPath(path string) (string, bool) {
 	}
 	list := attrList{count: attrBitMapCount, common: attrCmnFullPath}
 	b := make([]byte, 12+4*unix.PathMax)
-	_, _, errno := unix.Syscall6(unix.SYS_GETATTRLIST, uintptr(unsafe.Pointer(name)), uintptr(unsafe.Pointer(&list)),
+	_, _, errno := unix.Syscall6(sysGetattrlist, uintptr(unsafe.Pointer(name)), uintptr(unsafe.Pointer(&list)),
 		uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), fsoptNoFollow, 0)
 	if errno != 0 {
 		return "", false

@@ -102,7 +102,9 @@ func TestTouchesNothingOfThePerson(t *testing.T) {
 	}
 	// keyhole does not go by HOME: it is told before any step runs.
 	own, started := bytes.Index(b, []byte("\nexport KEYHOLE_KEYCHAIN_HOME=\"$H\"\n")), bytes.Index(b, []byte("\nwhile read -r id "))
-	if own < 0 || started < own || bytes.Count(b, []byte("KEYHOLE_KEYCHAIN_HOME")) != 1 || bytes.Contains(b, []byte(`env -i "$bin"`)) {
+	// One step has a folder without keychains instead.
+	uses := bytes.Count(b, []byte("KEYHOLE_KEYCHAIN_HOME")) - bytes.Count(b, []byte(`KEYHOLE_KEYCHAIN_HOME="$T/nobody"`))
+	if own < 0 || started < own || uses != 1 || bytes.Contains(b, []byte(`env -i "$bin"`)) {
 		t.Error("keyhole would use the person's keychains")
 	}
 	readOnly := regexp.MustCompile(`/usr/bin/security (list-keychains|default-keychain) -d user[);]`)

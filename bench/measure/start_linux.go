@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -29,7 +30,8 @@ type launch struct {
 	dir  string
 	env  []string
 	as   *syscall.Credential
-	said *os.File // standard error of what was started last
+	said *os.File                   // standard error of what was started last
+	used map[string]*syscall.Rusage // of each side's last process, with those it started
 }
 
 func (b *bench) start(*keyring.Keyring) error {
@@ -116,7 +118,7 @@ func (b *bench) launch(name string, runtime bool, as *syscall.Credential) (launc
 		return l, err
 	}
 	b.onEnd(func() { said.Close() })
-	l.said = said
+	l.said, l.used = said, map[string]*syscall.Rusage{}
 	return l, nil
 }
 
@@ -133,6 +135,9 @@ func (l launch) side(b *bench, name string, argv ...string) side {
 		took := time.Since(begin)
 		if err != nil {
 			err = fmt.Errorf("%w: %s", err, l.lastWords())
+		}
+		if cmd.ProcessState != nil {
+			l.used[name], _ = cmd.ProcessState.SysUsage().(*syscall.Rusage)
 		}
 		return took, err
 	}}
@@ -160,7 +165,19 @@ func (b *bench) startRow(s *section, l launch, empty string) error {
 	s.row(newRow("run, base layer, "+l.what, startBudget, startGoal, r[0], r[1]))
 	s.row(newRow("run, hardened, "+l.what, hardenedBudget, 0, r[0], r[2]))
 	s.say("%s: /bin/true alone takes %s, an empty static Go program %s.", l.what, human(median(r[3])), human(median(r[4])))
+	s.say("%s: pages touched for the first time and switches between threads, of one start: %s.", l.what,
+		strings.Join([]string{l.cost("bubblewrap", "bwrap"), l.cost("keyhole", "keyhole"), l.cost("hardened", "hardened"),
+			l.cost("/bin/true", "true"), l.cost("the empty program", "empty")}, "; "))
 	return nil
+}
+
+// cost is what a side's last process took of the system.
+func (l launch) cost(what, name string) string {
+	u := l.used[name]
+	if u == nil {
+		return what + " unknown"
+	}
+	return fmt.Sprintf("%s %d and %d", what, u.Minflt, u.Nvcsw+u.Nivcsw)
 }
 
 // phases takes the start apart by runs that stop early or leave something out,

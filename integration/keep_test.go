@@ -60,7 +60,7 @@ func TestKeepWrites(t *testing.T) {
 			t.Error(err)
 		}
 		tty.Close()
-		_, offer, _ := strings.Cut(said.String(), "written in memory only:")
+		_, offer, _ := strings.Cut(said.String(), "which is forgotten now unless you keep it:")
 		if !answered || !strings.Contains(offer, "+ it:memory (new), label a label\\x1b[2J") || !strings.Contains(offer, "- it:memory (old)") || strings.Contains(offer, "login-value-9f") {
 			t.Errorf("offered: %q", said.String())
 		}

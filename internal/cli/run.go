@@ -213,7 +213,7 @@ func runFailure(err error) error {
 		f.Hint = h.Hint
 	}
 	var covers *profile.ProtectedError
-	if errors.As(err, &covers) {
+	if f.Hint == "" && errors.As(err, &covers) {
 		f.Hint = "if that is the folder you are in, cd into a project; else take the grant away: its place comes first in the line above"
 	}
 	var layer *sandbox.LayerError

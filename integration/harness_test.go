@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"keyhole/integration/keyring"
+	"keyhole/integration/unignore"
 )
 
 // binary is keyhole as a user has it: built once, static, without the race
@@ -32,6 +33,7 @@ func TestMain(m *testing.M) {
 		if out, err := build.CombinedOutput(); err != nil {
 			panic(string(out))
 		}
+		unignore.Signals()
 		return m.Run()
 	}())
 }

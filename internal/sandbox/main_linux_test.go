@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"keyhole/integration/unignore"
 	"keyhole/internal/sandbox"
 	"keyhole/internal/wire"
 	"keyhole/redteam/act"
@@ -85,6 +86,7 @@ func TestMain(m *testing.M) {
 	case os.Getenv(act.Environment) != "":
 		os.Exit(act.Serve(os.Stdin, os.Stdout))
 	}
+	unignore.Signals()
 	os.Exit(m.Run())
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/creack/pty"
 
+	"keyhole/integration/unignore"
 	"keyhole/internal/secret"
 	"keyhole/internal/session"
 )
@@ -187,6 +188,7 @@ func typeAt(t *testing.T, typed string) (screen, out string, code int, echo bool
 	}
 	defer master.Close()
 	var stdout strings.Builder
+	unignore.Signals()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestAskHelper$")
 	cmd.Env = append(os.Environ(), askEnv+"=1")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = tty, &stdout, &stdout

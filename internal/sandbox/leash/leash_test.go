@@ -18,6 +18,8 @@ import (
 
 	"github.com/creack/pty"
 	"golang.org/x/sys/unix"
+
+	"keyhole/integration/unignore"
 )
 
 // partVar makes this test binary start commands, as a process that can be killed.
@@ -46,6 +48,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(partVar) != "" {
 		os.Exit(starter(os.Args[1:]))
 	}
+	unignore.Signals()
 	os.Exit(m.Run())
 }
 

@@ -247,6 +247,9 @@ func (f *runFlags) config(env *Env, argv []string) (session.Config, error) {
 	if err := f.rules(p); err != nil {
 		return session.Config{}, err
 	}
+	if err := checkReadPaths(env, f.readPaths, p, dirs, vars); err != nil {
+		return session.Config{}, runFailure(err)
+	}
 	for _, name := range f.shims {
 		if err := p.AddShim(name); err != nil {
 			return session.Config{}, &Failure{Code: ExitUsage, Err: err}

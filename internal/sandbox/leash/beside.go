@@ -28,9 +28,9 @@ func Beside(ctx context.Context, c *Command, files []*os.File, begun func()) (un
 	if err != nil {
 		return 0, &os.PathError{Op: "exec", Path: c.Path, Err: err}
 	}
-	ch := &Child{pid: pid, watchdog: c.Watchdog}
+	ch := &Child{pid: pid, start: startOf(pid), watchdog: c.Watchdog}
 	if c.Watchdog != nil {
-		if err = c.Watchdog.guard(pid); err != nil {
+		if err = c.Watchdog.guard(pid, ch.start); err != nil {
 			ch.Kill()
 		}
 	}
@@ -56,5 +56,5 @@ func (c *Child) await() (unix.WaitStatus, error) {
 	c.mu.Lock()
 	c.ended = true
 	c.mu.Unlock()
-	return ws, errors.Join(err, endSession(c.pid, 0, 0))
+	return ws, errors.Join(err, endSession(c.pid, c.start, 0))
 }

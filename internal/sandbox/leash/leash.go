@@ -37,6 +37,7 @@ type Command struct {
 // Child is a started command.
 type Child struct {
 	pid      int
+	start    uint64 // when it began, 0 if that is not known: the id may be another's later
 	terminal *Terminal
 	watchdog *Watchdog
 	signals  chan os.Signal
@@ -106,7 +107,8 @@ func (c *Child) startGuarded(cmd *Command, attr *syscall.ProcAttr) error {
 	if err = errors.Join(err, r.Close()); err != nil {
 		return err
 	}
-	if err = cmd.Watchdog.guard(c.pid); err == nil {
+	c.start = startOf(c.pid)
+	if err = cmd.Watchdog.guard(c.pid, c.start); err == nil {
 		_, err = w.Write([]byte{1})
 	}
 	if err != nil {
@@ -165,7 +167,7 @@ func (c *Child) Wait() (Status, error) {
 	c.mu.Lock()
 	c.ended = true
 	c.mu.Unlock()
-	err = errors.Join(err, endSession(c.pid, 0, 0))
+	err = errors.Join(err, endSession(c.pid, c.start, 0))
 	close(done)
 	signal.Stop(c.signals)
 	passed.Wait()
@@ -246,5 +248,5 @@ func (c *Child) stop() {
 // Kill ends every process of the command's session.
 func (c *Child) Kill() {
 	c.signal(-c.pid, unix.SIGKILL)
-	_ = endSession(c.pid, 0, 0) // Wait looks again
+	_ = endSession(c.pid, c.start, 0) // Wait looks again
 }

@@ -1,6 +1,7 @@
 package leash
 
 import (
+	"context"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -20,7 +21,7 @@ type Terminal struct {
 
 	shown chan struct{} // closed when all that was written has been shown
 	news  atomic.Int64  // bytes shown so far
-	typed sync.WaitGroup
+	typed chan struct{} // closed when nothing more is typed; nil: nobody types
 
 	mu     sync.Mutex // guards before
 	before *term.State
@@ -89,7 +90,11 @@ func (t *Terminal) begin() {
 		t.pass()
 	}()
 	if t.keys != nil {
-		t.typed.Go(t.typing)
+		t.typed = make(chan struct{})
+		go func() {
+			defer close(t.typed)
+			t.typing()
+		}()
 	}
 }
 
@@ -143,11 +148,25 @@ func (t *Terminal) typing() {
 // end shows the last words and gives the person's terminal back.
 func (t *Terminal) end() {
 	_ = t.stop[1].Close() // ends typing
-	t.typed.Wait()
-	t.drain()
+	late, cancel := context.WithTimeout(context.Background(), lastWords)
+	defer cancel()
+	typed := t.typed
+	if typed == nil {
+		typed = t.shown
+	}
+	for _, ended := range []<-chan struct{}{typed, t.shown} {
+		select {
+		case <-ended:
+		case <-late.Done():
+		}
+	}
 	t.cooked()
 	_ = t.master.Close() // hangs up on who is left
-	_ = t.stop[0].Close()
+	select {
+	case <-typed:
+		_ = t.stop[0].Close()
+	default: // it may wait there yet
+	}
 }
 
 // drain waits until all is shown, or nothing has been for a while.

@@ -52,8 +52,8 @@ func StartWatchdog(program, argv0 string) (*Watchdog, error) {
 	return &Watchdog{pid: pid, pipe: w}, nil
 }
 
-func (w *Watchdog) guard(pid int) error {
-	_, err := fmt.Fprintf(w.pipe, "%d %d\n", pid, startOf(pid))
+func (w *Watchdog) guard(pid int, start uint64) error {
+	_, err := fmt.Fprintf(w.pipe, "%d %d\n", pid, start)
 	return err
 }
 

@@ -26,3 +26,6 @@ const (
 func StartForced(ctx context.Context, s *Spec, f Force) (*Process, error) {
 	return startForced(ctx, s, forced{stage: f.Stage, mediate: f.Mediate, way: way(f.Way), abi: f.ABI})
 }
+
+// PIDOf is pidOf.
+func PIDOf(pidfd int) (int, error) { return pidOf(pidfd) }

@@ -76,7 +76,8 @@ func (g *reign) takeBack() {
 	}
 }
 
-// pidOf is the number a process has for us, from its descriptor.
+// pidOf is the number a process has for us, from its descriptor; 0 when it has ended
+// already and been waited for, and has none any more.
 func pidOf(pidfd int) (int, error) {
 	b, err := os.ReadFile("/proc/self/fdinfo/" + strconv.Itoa(pidfd))
 	if err != nil {
@@ -84,7 +85,8 @@ func pidOf(pidfd int) (int, error) {
 	}
 	for line := range bytes.Lines(b) {
 		if rest, ok := bytes.CutPrefix(line, []byte("Pid:")); ok {
-			return strconv.Atoi(string(bytes.TrimSpace(rest)))
+			pid, err := strconv.Atoi(string(bytes.TrimSpace(rest)))
+			return max(pid, 0), err
 		}
 	}
 	return 0, errors.New("internal error: a process without a number")

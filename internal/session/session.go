@@ -104,6 +104,7 @@ type run struct {
 	dir       *runDir
 	shims     shims
 	later     later
+	program   string                             // the command's, as it is found in PATH
 	looked    profile.Looked                     // where the profile's paths lead
 	layer     sandbox.Layer                      // set before the command's first instruction
 	inherited func() (passed, withheld []string) // of the caller's environment
@@ -140,7 +141,8 @@ func Run(ctx context.Context, cfg Config) (Result, error) {
 
 // nested explains what went wrong in a run that is inside of another one.
 func nested(err error, id string) error {
-	if id == "" {
+	var missing *sandbox.NotStarted
+	if id == "" || errors.As(err, &missing) {
 		return err
 	}
 	return &Hinted{fmt.Errorf("this is inside of keyhole already (run %s), where keyhole's own folders are shut: %w", secret.Printable(id), err),
@@ -170,6 +172,9 @@ func (r *run) open(ctx context.Context) error {
 		return err
 	}
 	if err := r.makeFiles(); err != nil {
+		return err
+	}
+	if err := r.findProgram(); err != nil {
 		return err
 	}
 	rules, err := policy.NewSet(cfg.Profile.Rules)

@@ -115,20 +115,33 @@ func makeMissing(fs profile.Filesystem) error {
 	return nil
 }
 
+// findProgram finds the command's program, before anybody is asked for a passphrase:
+// without it there is nothing to open a store for.
+func (r *run) findProgram() (err error) {
+	r.program = r.cfg.Argv[0]
+	// One that keyhole puts there need not be there outside.
+	if _, ours := r.shims.covers()[r.program]; ours {
+		return nil
+	}
+	passed, _ := r.inherited()
+	vars := map[string]string{"PATH": lookup(passed, "PATH")}
+	if set, ok := r.cfg.Profile.Environment.Set["PATH"]; ok {
+		vars["PATH"] = set
+	}
+	if set := lookup(r.cfg.SetEnv, "PATH"); set != "" {
+		vars["PATH"] = set
+	}
+	r.shims.setEnvironment(vars)
+	r.program, err = lookPath(r.program, r.cfg.Dir, []string{"PATH=" + vars["PATH"]})
+	return err
+}
+
 // start starts the command, confined.
 func (r *run) start(ctx context.Context, env []string) (child, error) {
-	path := r.cfg.Argv[0]
-	// One that keyhole puts there need not be there outside.
-	if _, ours := r.shims.covers()[path]; !ours {
-		var err error
-		if path, err = lookPath(path, r.cfg.Dir, env); err != nil {
-			return nil, err
-		}
-	}
 	if r.cfg.Unconfined {
-		return startUnconfined(&r.cfg, path, env)
+		return startUnconfined(&r.cfg, r.program, env)
 	}
-	p, err := sandbox.Start(ctx, r.spec(path, env))
+	p, err := sandbox.Start(ctx, r.spec(r.program, env))
 	if err != nil {
 		return nil, err
 	}

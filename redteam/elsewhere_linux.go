@@ -5,6 +5,7 @@ func elsewheres() []elsewhere {
 		{id: "B46", title: "connect after the supervisor was killed", file: "integration/run_test.go", test: "TestSupervisorKilled"},
 		{id: "A40", title: "any of these where nobody can decide on connects, or inside of another run", file: "internal/sandbox/static_linux_test.go", test: "TestStatic"},
 		{id: "A41", title: "the name of a socket that the profile names, given to another one", file: "internal/sandbox/named_linux_test.go", test: "TestNamedSocketWhereTheCommandWrites"},
+		{id: "D63", title: "signals to the process group that the command is started in", file: "internal/sandbox/group_linux_test.go", test: "TestSignalsToTheGroup"},
 		{id: "D67", title: "typing into a virtual console (TIOCLINUX)", file: "internal/sandbox/filter/filter_test.go", test: "TestActions"},
 		{id: "D77", title: "live on after a kill -9 of the supervisor", file: "internal/sandbox/lifecycle_linux_test.go", test: "TestKilledSupervisor"},
 		{id: "D78", title: "a fork storm", file: "internal/sandbox/lifecycle_linux_test.go", test: "TestNothingIsLeft"},

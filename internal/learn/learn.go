@@ -133,14 +133,29 @@ func (p *Proposal) addSockets(e *Evidence) {
 }
 
 // speaksForThePerson knows the sockets through which everything else can be
-// reached. Who wants one all the same writes it by hand.
+// reached: all of a login session's, agents that hold keys, engines and managers that
+// start programs, and editors, terminals and window managers that do as they are told.
+// Who wants one all the same writes it by hand.
 func speaksForThePerson(path string) bool {
 	base := filepath.Base(path)
-	if slices.Contains([]string{"bus", "docker.sock", "podman.sock", "containerd.sock", "pipewire-0", "private", "notify"}, base) ||
-		strings.HasPrefix(base, "S.gpg-agent") || strings.HasPrefix(base, "S.scdaemon") || strings.HasPrefix(base, "wayland-") {
+	if strings.HasPrefix(path, "/run/user/") || strings.HasPrefix(path, "/var/run/user/") || strings.Contains(base, "agent") {
 		return true
 	}
-	for _, part := range []string{"ssh-", "/keyring/", "/gcr/", "/systemd/", "/.X11-unix/", "/at-spi", "/tmux-", "/dbus"} {
+	if slices.Contains([]string{
+		"bus", "docker.sock", "podman.sock", "containerd.sock", "buildkitd.sock", "crio.sock", "unix.socket", "libvirt-sock",
+		"snapd.socket", "snapd-snap.socket", "pipewire-0", "private", "notify",
+	}, base) {
+		return true
+	}
+	for _, start := range []string{"S.gpg-agent", "S.scdaemon", "wayland-", "nvim.", "kitty", "mykitty", "sway-ipc", "vscode-", "libvirt"} {
+		if strings.HasPrefix(base, start) {
+			return true
+		}
+	}
+	for _, part := range []string{
+		"ssh-", "/keyring/", "/gcr/", "/systemd/", "/.X11-unix/", "/at-spi", "/tmux-", "/dbus",
+		"/emacs", "/nvim", "/i3", "/hypr/", "/wezterm", "/zellij", "/screen/", "/.screen/", "/uscreens/",
+	} {
 		if strings.Contains(path, part) {
 			return true
 		}

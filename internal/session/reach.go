@@ -18,13 +18,24 @@ type reach struct {
 const maxTurns = 40
 
 func (r *run) reach() reach {
+	return r.reachBy(func(path string) string {
+		real, err := filepath.EvalSymlinks(path)
+		if err != nil {
+			return path
+		}
+		return real
+	})
+}
+
+// reachNow is reach by what the check of the profile has just seen.
+func (r *run) reachNow() reach {
+	return r.reachBy(func(path string) string { return r.looked.Seen.Spot(path).Name })
+}
+
+func (r *run) reachBy(follow func(path string) string) reach {
 	x := reach{run: r}
 	for _, p := range r.cfg.Profile.Filesystem.Write {
-		real, err := filepath.EvalSymlinks(p.Path)
-		if err != nil {
-			real = p.Path
-		}
-		x.in = append(x.in, strings.TrimSuffix(r.spelled(real), "/")+"/")
+		x.in = append(x.in, strings.TrimSuffix(r.spelled(follow(p.Path)), "/")+"/")
 	}
 	return x
 }

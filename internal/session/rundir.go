@@ -26,6 +26,8 @@ type runDir struct {
 	tmp  string
 	used []*os.File // tmp and path, locked as long as the run lives
 
+	tmpName string // tmp with all links followed: it may lie where another run's command writes
+
 	tmpGone, restGone <-chan error // nil before their removal has begun
 }
 
@@ -36,7 +38,7 @@ func makeRunDir(parent string, uid int) (*runDir, error) {
 	if err := ownFolder(parent, uid); err != nil {
 		return nil, err
 	}
-	d := &runDir{id: random.Name(5)}
+	d := &runDir{id: random.Name(runIDBytes)}
 	d.path = filepath.Join(parent, d.id)
 	if n := len(d.wire()); n > sunPathMax {
 		return nil, &Hinted{fmt.Errorf("socket path %s has %d bytes, %d fit: %w", d.wire(), n, sunPathMax, syscall.ENAMETOOLONG),
@@ -62,7 +64,26 @@ func makeRunDir(parent string, uid int) (*runDir, error) {
 		}
 		d.used = append(d.used, f)
 	}
-	return d, nil
+	var err error
+	d.tmpName, err = nameOf(d.used[0])
+	return d, err
+}
+
+// nameOf is where an open folder is, with all links followed.
+func nameOf(f *os.File) (string, error) {
+	name, err := filepath.EvalSymlinks(f.Name())
+	if err != nil {
+		return "", err
+	}
+	here, err1 := f.Stat()
+	there, err2 := os.Lstat(name)
+	if err := errors.Join(err1, err2); err != nil {
+		return "", err
+	}
+	if !os.SameFile(here, there) {
+		return "", fmt.Errorf("%s leads elsewhere since it was made", f.Name())
+	}
+	return name, nil
 }
 
 // lockFolder locks a folder until the file is closed, or its process has ended in

@@ -44,7 +44,7 @@ func (r *run) check() error {
 	if r.looked, err = cfg.Profile.Look(cfg.Dirs, cfg.Vars); err != nil {
 		return err
 	}
-	if err := r.checkApprover(); err != nil {
+	if err := errors.Join(r.checkApprover(), r.checkProfiles()); err != nil {
 		return err
 	}
 	return makeMissing(cfg.Profile.Filesystem)
@@ -72,14 +72,23 @@ func (r *run) checkApprover() error {
 	if r.cfg.Ask.Command == "" {
 		return nil
 	}
-	program, err := filepath.EvalSymlinks(r.cfg.Ask.Command)
-	if err != nil {
+	if _, err := os.Stat(r.cfg.Ask.Command); err != nil {
 		return nil // it will not answer either
 	}
-	for _, path := range []string{r.cfg.Ask.Command, program} {
-		if in, ok := r.writable(path); ok {
-			return &Hinted{fmt.Errorf("the command may write %s, which holds the program %s that would answer for you", in, path),
-				"keep the program for --approve-command where the command cannot change it"}
+	if r.reachNow().changes(r.cfg.Ask.Command) {
+		return &Hinted{fmt.Errorf("the command may change what %s is, the program that would answer for you", r.cfg.Ask.Command),
+			"keep the program for --approve-command where the command can change neither it nor a link to it"}
+	}
+	return nil
+}
+
+// checkProfiles refuses a profile that the command could put another in the place of,
+// for the next run.
+func (r *run) checkProfiles() error {
+	for _, file := range r.cfg.Profile.Files {
+		if filepath.IsAbs(file) && r.reachNow().changes(file) {
+			return &Hinted{fmt.Errorf("the command may change what the profile %s is", secret.Printable(file)),
+				"keep profiles, and links to them, where no command writes"}
 		}
 	}
 	return nil
@@ -203,7 +212,7 @@ func (r *run) spec(path string, env []string) *sandbox.Spec {
 	s.Grants = append(s.Grants, r.shims.grants()...)
 	s.Grants = append(s.Grants, sandbox.Grant{Path: r.dir.standIns(), Access: sandbox.Read, Optional: true})
 	s.Grants = append(s.Grants,
-		sandbox.Grant{Path: r.dir.tmp, Access: sandbox.Write},
+		sandbox.Grant{Path: r.dir.tmp, Access: sandbox.Write, Name: r.dir.tmpName},
 		sandbox.Grant{Path: r.dir.runtime(), Access: sandbox.Write})
 	return s
 }

@@ -260,6 +260,11 @@ type seat struct {
 
 func sit(t *testing.T, argv ...string) *seat {
 	t.Helper()
+	return seatFor(t, command(t, argv...))
+}
+
+func seatFor(t *testing.T, cmd *exec.Cmd) *seat {
+	t.Helper()
 	master, tty, err := pty.Open()
 	if err != nil {
 		t.Fatal(err)
@@ -267,7 +272,7 @@ func sit(t *testing.T, argv ...string) *seat {
 	if err := pty.Setsize(master, &pty.Winsize{Rows: 33, Cols: 77}); err != nil {
 		t.Fatal(err)
 	}
-	s := &seat{t: t, master: master, tty: tty.Name(), cmd: command(t, argv...), seen: make(chan byte, 1<<16)}
+	s := &seat{t: t, master: master, tty: tty.Name(), cmd: cmd, seen: make(chan byte, 1<<16)}
 	s.cmd.Stdin, s.cmd.Stdout, s.cmd.Stderr = tty, tty, tty
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	if err := s.cmd.Start(); err != nil {
@@ -454,60 +459,5 @@ func TestNoSuchProgram(t *testing.T) {
 	defer w.Dismiss()
 	if _, err := Start(&Command{Path: filepath.Join(t.TempDir(), "none"), Argv: []string{"none"}, Dir: "/", Watchdog: w, Self: filepath.Join(t.TempDir(), "none")}); err == nil {
 		t.Error("it was started")
-	}
-}
-
-// What got away may hold the command's terminal and read nothing: keys that it was to
-// have do not keep the run from its end.
-func TestKeysNobodyReads(t *testing.T) {
-	s := sit(t, "sh", "-c", `stty raw -echo; perl -MPOSIX -e 'POSIX::setsid(); $| = 1; print "away $$.\r\n"; sleep 600' & wait`)
-	var away int
-	_, pid, _ := strings.Cut(s.until("."), "away ")
-	if _, err := fmt.Sscanf(pid, "%d.", &away); err != nil {
-		t.Fatalf("%q: %v", pid, err)
-	}
-	defer unix.Kill(away, unix.SIGKILL)
-	fill(t, s.master)
-	if err := s.cmd.Process.Signal(unix.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		_ = s.cmd.Wait() // looked at below
-	}()
-	select {
-	case <-ended:
-		if code := s.cmd.ProcessState.ExitCode(); code != 143 {
-			t.Errorf("ended with %d", code)
-		}
-	case <-time.After(patience):
-		t.Error("the run does not end")
-		_ = s.cmd.Process.Kill() // for the others
-		<-ended
-	}
-}
-
-// fill types until nothing more is taken for a while.
-func fill(t *testing.T, master *os.File) {
-	t.Helper()
-	const enough, step = 50, 10 * time.Millisecond
-	fd := int(master.Fd())
-	if err := unix.SetNonblock(fd, true); err != nil {
-		t.Fatal(err)
-	}
-	some := []byte(strings.Repeat("x", 1024))
-	for full := 0; full < enough; time.Sleep(step) {
-		switch n, err := unix.Write(fd, some); {
-		case err == unix.EAGAIN || err == nil && n == 0:
-			full++
-		case err != nil && err != unix.EINTR:
-			t.Fatal(err)
-		default:
-			full = 0
-		}
-	}
-	if err := unix.SetNonblock(fd, false); err != nil {
-		t.Fatal(err)
 	}
 }

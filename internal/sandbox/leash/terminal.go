@@ -1,7 +1,6 @@
 package leash
 
 import (
-	"context"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -21,7 +20,7 @@ type Terminal struct {
 
 	shown chan struct{} // closed when all that was written has been shown
 	news  atomic.Int64  // bytes shown so far
-	typed chan struct{} // closed when nothing more is typed; nil: nobody types
+	typed chan struct{} // closed when nothing more is typed
 
 	mu     sync.Mutex // guards before
 	before *term.State
@@ -83,19 +82,20 @@ func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
 // begin shows what the command writes and passes on what is typed.
 func (t *Terminal) begin() {
-	_ = t.slave.Close() // the command has it
+	_ = t.slave.Close()                        // the command has it
+	away := t.keys != nil && elsewhere(t.keys) // asked first: it may become ours at any time
 	t.raw()
 	go func() {
 		defer close(t.shown)
 		t.pass()
 	}()
-	if t.keys != nil {
-		t.typed = make(chan struct{})
-		go func() {
-			defer close(t.typed)
-			t.typing()
-		}()
-	}
+	t.typed = make(chan struct{})
+	go func() {
+		defer close(t.typed)
+		if t.keys != nil {
+			t.typing(away)
+		}
+	}()
 }
 
 // pass shows what is written until the last holder of the terminal is gone, which
@@ -117,20 +117,36 @@ func (t *Terminal) pass() {
 }
 
 // typing passes keys on. It waits with select and not in read, so that it can be
-// ended without taking a key that is not for the command.
-func (t *Terminal) typing() {
+// ended without taking a key that is not for the command. away says whether the
+// terminal is another group's to begin with.
+func (t *Terminal) typing(away bool) {
 	in, stop := int(t.keys.Fd()), int(t.stop[0].Fd())
 	buf := make([]byte, 4096)
 	for {
 		var ready unix.FdSet
-		ready.Set(in)
+		var until *unix.Timeval
 		ready.Set(stop)
-		_, err := unix.Select(max(in, stop)+1, &ready, nil, nil, nil)
+		if away {
+			step := unix.NsecToTimeval(int64(elsewhereStep))
+			until = &step
+		} else {
+			ready.Set(in)
+		}
+		_, err := unix.Select(max(in, stop)+1, &ready, nil, nil, until)
 		if err == unix.EINTR {
 			continue
 		}
 		if err != nil || ready.IsSet(stop) {
 			return
+		}
+		before := away
+		if away = elsewhere(t.keys); away {
+			continue
+		}
+		if before { // "fg"
+			t.raw()
+			t.resize()
+			continue
 		}
 		n, err := unix.Read(in, buf)
 		if err == unix.EINTR || err == unix.EAGAIN {
@@ -148,22 +164,17 @@ func (t *Terminal) typing() {
 // end shows the last words and gives the person's terminal back.
 func (t *Terminal) end() {
 	_ = t.stop[1].Close() // ends typing
-	late, cancel := context.WithTimeout(context.Background(), lastWords)
-	defer cancel()
-	typed := t.typed
-	if typed == nil {
-		typed = t.shown
+	late := time.NewTimer(lastWords)
+	defer late.Stop()
+	select {
+	case <-t.typed:
+	case <-late.C:
 	}
-	for _, ended := range []<-chan struct{}{typed, t.shown} {
-		select {
-		case <-ended:
-		case <-late.Done():
-		}
-	}
+	t.drain()
 	t.cooked()
 	_ = t.master.Close() // hangs up on who is left
 	select {
-	case <-typed:
+	case <-t.typed:
 		_ = t.stop[0].Close()
 	default: // it may wait there yet
 	}
@@ -231,6 +242,17 @@ func foreground(f *os.File) bool {
 	group, err := unix.IoctlGetInt(int(f.Fd()), unix.TIOCGPGRP)
 	return err == nil && group == unix.Getpgrp()
 }
+
+// elsewhere tells whether the terminal is known to be another group's for now, as
+// after "keyhole run ... &": what is typed is not for us. A read would be answered by
+// a signal to stop, which we catch, and begun anew, without end.
+func elsewhere(f *os.File) bool {
+	group, err := unix.IoctlGetInt(int(f.Fd()), unix.TIOCGPGRP)
+	return err == nil && group != unix.Getpgrp()
+}
+
+// elsewhereStep is how often it is looked whether the terminal is ours again.
+const elsewhereStep = 100 * time.Millisecond
 
 func (t *Terminal) resize() {
 	_ = pty.InheritSize(t.screen, t.master) // an odd size is no reason to end

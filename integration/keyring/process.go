@@ -3,13 +3,11 @@
 package keyring
 
 import (
-	"bytes"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -21,7 +19,7 @@ import (
 type process struct {
 	cmd  *exec.Cmd
 	done chan struct{} // closed when it has ended
-	out  *buffer
+	out  *Said
 }
 
 // start starts a daemon that dies with the test program, whatever ends that.
@@ -29,7 +27,7 @@ type process struct {
 // stays until the daemon is gone.
 func start(t testing.TB, cmd *exec.Cmd) *process {
 	t.Helper()
-	p := &process{cmd: cmd, done: make(chan struct{}), out: &buffer{}}
+	p := &process{cmd: cmd, done: make(chan struct{}), out: &Said{}}
 	cmd.Stdout, cmd.Stderr = p.out, p.out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	started := make(chan error)
@@ -71,24 +69,6 @@ func (p *process) output() string {
 		return ""
 	}
 	return p.out.String()
-}
-
-// buffer collects what a daemon prints while others read it.
-type buffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
 }
 
 // daemonBinary is the daemon's path, or that of a copy when the file carries a

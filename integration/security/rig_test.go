@@ -3,14 +3,12 @@
 package security
 
 import (
-	"bytes"
 	"encoding/json"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
 	"keyhole/integration/keyring"
@@ -26,29 +24,11 @@ import (
 type rig struct {
 	t        *testing.T
 	setup    setup
-	stderr   said
+	stderr   keyring.Said
 	orders   *json.Encoder
 	outcomes *json.Decoder
 	commands *json.Encoder
 	answers  *json.Decoder
-}
-
-// said keeps what the supervisor says while it runs.
-type said struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (s *said) Write(b []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.text.Write(b)
-}
-
-func (s *said) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.text.String()
 }
 
 // everything allows all operations on items of these services and servers.

@@ -1,7 +1,6 @@
 package sandbox_test
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"os"
@@ -408,28 +407,7 @@ func TestHardenedSocketMadeLater(t *testing.T) {
 	s.Spec.Home = p("home")
 	s.Spec.Sockets = []string{p("home/agent"), p("home/link")}
 	serve(t, "unix", p("outer/bus"), "B")
-	c := supervised(t, s)
-	in, err := c.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := c.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
-	lines := bufio.NewScanner(out)
-	ask := func(line, want string) {
-		t.Helper()
-		if _, err := fmt.Fprintln(in, line); err != nil {
-			t.Fatal(err)
-		}
-		if !lines.Scan() || lines.Text() != want {
-			t.Errorf("%s: %q, want %s", line, lines.Text(), want)
-		}
-	}
+	ask, end := acting(t, s)
 	ask("unix "+p("home/agent"), "ENOENT")
 	serve(t, "unix", p("home/agent"), "A")
 	if err := os.Symlink(p("outer/bus"), p("home/link")); err != nil {
@@ -438,7 +416,5 @@ func TestHardenedSocketMadeLater(t *testing.T) {
 	ask("unix "+p("home/agent"), "A")
 	ask("unix "+p("home/link"), "ENOENT")
 	ask("unix "+p("outer/bus"), "EACCES")
-	if err := errors.Join(in.Close(), c.Wait()); err != nil {
-		t.Error(err)
-	}
+	end()
 }

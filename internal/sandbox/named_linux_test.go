@@ -22,28 +22,7 @@ func TestNamedSocketWhereTheCommandWrites(t *testing.T) {
 			s.Spec.Sockets = []string{p("named"), p("later")}
 			serve(t, "unix", p("named"), "N")
 			serve(t, "unix", p("agent"), "A")
-			c := supervised(t, s)
-			in, err := c.StdinPipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			out, err := c.StdoutPipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := c.Start(); err != nil {
-				t.Fatal(err)
-			}
-			lines := bufio.NewScanner(out)
-			ask := func(line, want string) {
-				t.Helper()
-				if _, err := fmt.Fprintln(in, line); err != nil {
-					t.Fatal(err)
-				}
-				if !lines.Scan() || lines.Text() != want {
-					t.Errorf("%s: %q, want %s", line, lines.Text(), want)
-				}
-			}
+			ask, end := acting(t, s)
 			ask("unix "+p("named"), "N")
 			ask("unix "+p("agent"), "EACCES")
 			serve(t, "unix", p("later"), "L")
@@ -55,9 +34,40 @@ func TestNamedSocketWhereTheCommandWrites(t *testing.T) {
 			ask("unix "+p("later"), "EACCES")
 			ask("rename "+p("away")+" "+p("named"), "ok")
 			ask("unix "+p("named"), "N")
-			if err := errors.Join(in.Close(), c.Wait()); err != nil {
-				t.Error(err)
-			}
+			end()
 		})
+	}
+}
+
+// acting starts a run whose program does one act after the other. End ends it.
+func acting(t *testing.T, s *scene) (ask func(line, want string), end func()) {
+	t.Helper()
+	c := supervised(t, s)
+	in, err := c.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	ask = func(line, want string) {
+		t.Helper()
+		if _, err := fmt.Fprintln(in, line); err != nil {
+			t.Fatal(err)
+		}
+		if !lines.Scan() || lines.Text() != want {
+			t.Errorf("%s: %q, want %s", line, lines.Text(), want)
+		}
+	}
+	return ask, func() {
+		t.Helper()
+		if err := errors.Join(in.Close(), c.Wait()); err != nil {
+			t.Error(err)
+		}
 	}
 }

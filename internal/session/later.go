@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -175,7 +176,8 @@ func namesUpTo(folder string, most int) []string {
 	return names
 }
 
-// changed lists what is new or different now, in order.
+// changed lists what is new or different now, in order: first what is executed
+// without anybody asking for it, so that many others cannot push it out of the line.
 func (l *later) changed() []string {
 	var names []string
 	for name, now := range l.versions() {
@@ -183,8 +185,22 @@ func (l *later) changed() []string {
 			names = append(names, name)
 		}
 	}
-	slices.Sort(names)
+	slices.SortFunc(names, func(a, b string) int { return cmp.Or(rank(a)-rank(b), cmp.Compare(a, b)) })
 	return names
+}
+
+// rank puts first what git, an agent or a shell runs by itself, and of it what is
+// named before the files of a folder, of which there can be any number.
+func rank(name string) int {
+	at := strings.TrimPrefix(name, "~/")
+	switch {
+	case at == ".git" || at == ".envrc" || at == ".git/config" || strings.HasSuffix(at, "settings.json"):
+		return 0
+	case strings.HasPrefix(at, ".git/") || strings.Contains(at, "hooks"):
+		return 1
+	default:
+		return 2
+	}
 }
 
 // report is one line for the person, or empty.

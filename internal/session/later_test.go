@@ -110,6 +110,13 @@ func TestLaterIsReported(t *testing.T) {
 				put(t, fmt.Sprintf("%s/.git/hooks/%02d", ws, i), "x")
 			}
 		}, "hooks/11 and 18 more"},
+		{"git's settings behind many others", func(t *testing.T, ws string) {
+			for i := range 30 {
+				put(t, fmt.Sprintf("%s/.claude/commands/%02d", ws, i), "x")
+			}
+			put(t, ws+"/.git/config", "x")
+			put(t, ws+"/.git/hooks/post-checkout", "x")
+		}, ": .git/config, .git/hooks/post-checkout, .claude/commands/00"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			ws := t.TempDir()

@@ -28,6 +28,7 @@ type double struct {
 	odd       bool          // replies lack what they must have
 	dismissed bool          // how prompts end
 	shown     chan struct{} // closed by a prompt, which then does not end
+	vanish    int           // searches in which something goes away
 
 	sessions  int
 	prompts   int
@@ -98,6 +99,10 @@ func (d *double) openSession(algorithm string, _ dbus.Variant) (dbus.Variant, db
 }
 
 func (d *double) searchItems(map[string]string) (unlocked, locked []dbus.ObjectPath, _ *dbus.Error) {
+	if d.vanish > 0 {
+		d.vanish--
+		return nil, nil, dbus.NewError("org.freedesktop.Secret.Error.NoSuchObject", []any{"gone"})
+	}
 	return []dbus.ObjectPath{doubleItem, doubleRoot}, nil, nil
 }
 
@@ -184,6 +189,18 @@ func TestForgottenSession(t *testing.T) {
 		}
 		if d.sessions != c.sessions {
 			t.Errorf("forgotten %d times: %d sessions were asked for", c.forget, d.sessions)
+		}
+	}
+}
+
+// Something that goes away while the service searches does not make it a service
+// that cannot search.
+func TestGoneWhileSearching(t *testing.T) {
+	for n, works := range []bool{true, true, false} {
+		s := open(t, (&double{vanish: n}).serve(t).Address())
+		found, err := s.List(t.Context(), secret.Query{Attributes: map[string]string{"service": "example"}})
+		if works != (err == nil && len(found) == 1) || !works && !errors.Is(err, secret.ErrUnsupported) {
+			t.Errorf("%d times: %v, %v", n, found, err)
 		}
 	}
 }

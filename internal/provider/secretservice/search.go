@@ -98,7 +98,18 @@ func (h hits) all() []dbus.ObjectPath { return slices.Concat(h.unlocked, h.locke
 
 func (h hits) isLocked(p dbus.ObjectPath) bool { return h.shut[p] }
 
+// searchItems searches, and once more when the service says that there is no such
+// object or method. Every service can be searched: it means something that went away
+// while it was looking.
 func (s *Store) searchItems(ctx context.Context, l *link, attrs map[string]string) (hits, error) {
+	h, err := s.searchOnce(ctx, l, attrs)
+	if state(ctx, err, aboutItem) == secret.ErrNotFound {
+		h, err = s.searchOnce(ctx, l, attrs)
+	}
+	return h, err
+}
+
+func (s *Store) searchOnce(ctx context.Context, l *link, attrs map[string]string) (hits, error) {
 	replies, err := s.send(ctx, l, serviceName, request{servicePath, serviceIface + ".SearchItems", []any{attrs}})
 	if err != nil {
 		return hits{}, err

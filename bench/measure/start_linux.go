@@ -136,7 +136,7 @@ func (l launch) side(b *bench, name string, argv ...string) side {
 		if err != nil {
 			err = fmt.Errorf("%w: %s", err, l.lastWords())
 		}
-		if cmd.ProcessState != nil {
+		if l.used != nil && cmd.ProcessState != nil {
 			l.used[name], _ = cmd.ProcessState.SysUsage().(*syscall.Rusage)
 		}
 		return took, err

@@ -123,7 +123,7 @@ func (d *document) networkFields() []field {
 	return []field{
 		{"outbound", one{&d.network.outbound, kind{words: []string{"allow", "deny"}}}, false, "Whether addresses beyond this machine may be reached. Without a word from any profile: deny."},
 		{"loopback", ports{&d.network.loopback}, false, "Ports on this machine that may be reached, besides those the command itself listens on."},
-		{"unix_sockets", list{&d.network.sockets, false, kind{expand: path, name: "path"}}, false, "Unix sockets that may be connected to. Whoever listens there acts with your rights."},
+		{"unix_sockets", list{&d.network.sockets, false, kind{expand: path, name: "path"}}, false, "Unix sockets that may be connected to; in a folder that the command may write, those that were bound under that name. Whoever listens there acts with your rights."},
 	}
 }
 

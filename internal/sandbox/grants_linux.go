@@ -54,7 +54,7 @@ func readlink(path string) (string, error) {
 
 // guarded knows what no grant may cover: each protected path, and every folder
 // above it, by name, and by identity, since a bind mount gives a folder a second
-// name. It looks at each path once: the same few folders lie above most of them.
+// name.
 type guarded struct {
 	names []string
 	above map[string]string   // by name
@@ -191,7 +191,6 @@ func (p *plan) grant(g Grant, guard *guarded) error {
 
 // sockets fills the tables that are looked up by canonical path.
 func (p *plan) sockets(s *Spec, guard *guarded) error {
-	p.policy.Known = map[string]mediate.File{}
 	for _, path := range s.Sockets {
 		at, err := guard.spot(path)
 		if err != nil {

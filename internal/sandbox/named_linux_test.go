@@ -4,27 +4,33 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"testing"
 
 	"keyhole/internal/sandbox"
 )
 
-// A socket that is named in a folder the command may write is reached: the one that
-// was there when the run began, and one that is bound there later. The command can
-// give the name to another one, and does not reach that.
+// A socket that is named in a folder the command may write is reached if it was bound
+// under that name, before or later. The command, or that of an earlier run, can give
+// the name to another one, and does not reach that.
 func TestNamedSocketWhereTheCommandWrites(t *testing.T) {
 	for layer, h := range map[string]sandbox.Hardening{"base": sandbox.Off, "hardened": sandbox.Require} {
 		t.Run(layer, func(t *testing.T) {
 			s, dir := hard(t)
 			s.Spec.Hardening = h
 			p := func(name string) string { return filepath.Join(dir, "ws", name) }
-			s.Spec.Sockets = []string{p("named"), p("later")}
+			s.Spec.Sockets = []string{p("named"), p("later"), p("earlier")}
 			serve(t, "unix", p("named"), "N")
+			serve(t, "unix", p("other"), "O")
+			if err := os.Rename(p("other"), p("earlier")); err != nil {
+				t.Fatal(err)
+			}
 			serve(t, "unix", p("agent"), "A")
 			ask, end := acting(t, s)
 			ask("unix "+p("named"), "N")
 			ask("unix "+p("agent"), "EACCES")
+			ask("unix "+p("earlier"), "EACCES")
 			serve(t, "unix", p("later"), "L")
 			ask("unix "+p("later"), "L")
 			ask("rename "+p("named")+" "+p("away"), "ok")

@@ -18,18 +18,14 @@ type Policy struct {
 	Endpoints string            // the folder of keyhole's own sockets
 	Redirect  map[string]string // path asked for → socket connected to
 	Sockets   []string
-	Known     map[string]File // what those of Sockets that were there were when the run began
-	Writable  []string        // folders in which sockets of the sandbox's own may be connected to
-	Protected []string        // never, whatever else allows it; Endpoints excepted
+	Writable  []string // folders in which sockets of the sandbox's own may be connected to
+	Protected []string // never, whatever else allows it; Endpoints excepted
 
 	Outbound    bool
 	Loopback    []int
 	UDP         bool
 	AbstractOwn bool
 }
-
-// File is a file, whatever it is called.
-type File struct{ Dev, Ino uint64 }
 
 // Forced makes the mediator do without calls a system may not have.
 type Forced struct {

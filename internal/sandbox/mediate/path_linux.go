@@ -158,12 +158,10 @@ func (m *Mediator) inner(c *call, pin int, st *unix.Stat_t, name string) syscall
 }
 
 // meant connects to a socket that is named in a folder that the sandbox may write,
-// where it can give that name to another one. What was there at the beginning is
-// meant, what was bound under the name, and the sandbox's own.
+// where it can give that name to another one, as can the command of an earlier run.
+// What was bound under the name is meant, and the sandbox's own. The name given to
+// bind is taken as it is: links that lead there are the sandbox's to turn.
 func (m *Mediator) meant(c *call, pin int, st *unix.Stat_t, name string) syscall.Errno {
-	if was, ok := m.policy.Known[name]; ok && was == (File{uint64(st.Dev), st.Ino}) {
-		return m.perform(c, unixAddress(ownFD(pin)))
-	}
 	found, err := listeningAt(st)
 	if err != nil {
 		return m.refuse(c.n, name, unix.EACCES)

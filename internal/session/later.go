@@ -49,9 +49,9 @@ func fixedFiles() []string {
 }
 
 // fixed lists them for a workspace, without what the grants open.
-func fixed(workspace string, write []profile.Path) []string {
+func fixed(workspace string, git parts, write []profile.Path) []string {
 	var out []string
-	for _, name := range append(fixedFiles(), gitFixed(workspace)...) {
+	for _, name := range append(fixedFiles(), git.fixed(workspace)...) {
 		path := filepath.Join(workspace, name)
 		opened := slices.ContainsFunc(write, func(g profile.Path) bool {
 			inside := strings.HasPrefix(g.Path, workspace+"/")
@@ -84,7 +84,7 @@ type later struct {
 	caches                   []string // that the run may write
 	begun                    time.Time
 	before                   map[string]version
-	parts                    []string // of the repository, then
+	git                      parts // of the repository, then
 }
 
 func lookAtLater(workspace, home, program string, writable []profile.Path) later {
@@ -95,17 +95,17 @@ func lookAtLater(workspace, home, program string, writable []profile.Path) later
 
 func (l *later) versions() map[string]version {
 	found := map[string]version{}
-	parts, all := gitLater(l.workspace)
-	if !all { // now and at the end are never the same
+	git := gitParts(l.workspace)
+	if !git.all { // now and at the end are never the same
 		found[unlooked] = version{change: time.Now().UnixNano()}
 	}
-	names := append(laterFiles(), parts...)
-	for _, name := range l.parts { // a command can hide them among others
-		if !slices.Contains(parts, name) {
+	names := append(laterFiles(), git.later()...)
+	for _, name := range l.git.later() { // a command can hide them among others
+		if !slices.Contains(names, name) {
 			names = append(names, name)
 		}
 	}
-	l.parts = parts
+	l.git = git
 	if name, err := filepath.Rel(l.workspace, l.program); err == nil && filepath.IsLocal(name) {
 		names = append(names, name)
 	}
@@ -194,7 +194,7 @@ func (l *later) changed() []string {
 func rank(name string) int {
 	at := strings.TrimPrefix(name, "~/")
 	switch {
-	case at == ".git" || at == ".envrc" || at == ".git/config" || strings.HasSuffix(at, "settings.json"):
+	case at == ".git" || at == ".envrc" || at == ".git/config" || strings.Contains(at, "settings."):
 		return 0
 	case strings.HasPrefix(at, ".git/") || strings.Contains(at, "hooks"):
 		return 1

@@ -155,7 +155,7 @@ func TestFixedParts(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	got := strings.Join(fixed(ws, []profile.Path{{Path: filepath.Join(ws, ".git/modules/lib/hooks")}}), " ") + " "
+	got := strings.Join(fixed(ws, gitParts(ws), []profile.Path{{Path: filepath.Join(ws, ".git/modules/lib/hooks")}}), " ") + " "
 	for _, name := range []string{".git/config.worktree", ".git/modules/lib/config", ".git/modules/lib/modules/in/hooks",
 		".git/worktrees/w/commondir", "lib/.git", "lib/in/.git"} {
 		if !strings.Contains(got, ws+"/"+name+" ") {
@@ -173,9 +173,9 @@ func TestFixedParts(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	modules, _, all := gitParts(ws)
-	if len(modules) > 2 || all {
-		t.Errorf("%d submodules, and that is all: %v", len(modules), all)
+	git := gitParts(ws)
+	if len(git.modules) > 2 || git.all {
+		t.Errorf("%d submodules, and that is all: %v", len(git.modules), git.all)
 	}
 	// What was known is not hidden by what is made, and what is not looked at is held.
 	if err := os.WriteFile(filepath.Join(ws, ".git/modules/lib/config"), nil, 0o600); err != nil {
@@ -187,7 +187,7 @@ func TestFixedParts(t *testing.T) {
 	if l := lookAtLater(ws, "", "", nil); !strings.Contains(l.report(), unlooked) {
 		t.Error("a later run does not say it again")
 	}
-	held := fixed(ws, nil)
+	held := fixed(ws, gitParts(ws), nil)
 	if !slices.Contains(held, filepath.Join(ws, gitModules)) || slices.Contains(held, filepath.Join(ws, ".git/modules/lib/config")) {
 		t.Errorf("held: %s", held)
 	}
@@ -195,7 +195,7 @@ func TestFixedParts(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(tree, ".git"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if got := fixed(tree, nil); !slices.Contains(got, filepath.Join(tree, ".git")) {
+	if got := fixed(tree, gitParts(tree), nil); !slices.Contains(got, filepath.Join(tree, ".git")) {
 		t.Errorf("a work tree's .git is not held: %s", got)
 	}
 }

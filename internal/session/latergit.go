@@ -19,9 +19,15 @@ const (
 	unlooked = gitModules + " (more than is looked at)"
 )
 
-// gitParts are the folders in a workspace's .git that have a configuration of their
+// parts are the folders in a workspace's .git that have a configuration of their
 // own, as names in the workspace; all of them, or there are too many.
-func gitParts(workspace string) (modules, trees []string, all bool) {
+type parts struct {
+	modules, trees []string
+	all            bool
+}
+
+func gitParts(workspace string) parts {
+	var modules, trees []string
 	looks := 0
 	var walk func(name string, depth int)
 	walk = func(name string, depth int) {
@@ -47,41 +53,39 @@ func gitParts(workspace string) (modules, trees []string, all bool) {
 	for _, in := range in[:min(len(in), maxModules)] {
 		trees = append(trees, ".git/worktrees/"+in)
 	}
-	all = looks <= maxModuleLooks && len(modules) <= maxModules && len(in) <= maxModules
-	return modules[:min(len(modules), maxModules)], trees, all
+	all := looks <= maxModuleLooks && len(modules) <= maxModules && len(in) <= maxModules
+	return parts{modules[:min(len(modules), maxModules)], trees, all}
 }
 
-// gitLater are the laterFiles of a repository's parts.
-func gitLater(workspace string) (names []string, all bool) {
-	modules, trees, all := gitParts(workspace)
-	for _, m := range modules {
+// later are the laterFiles of a repository's parts.
+func (p parts) later() (names []string) {
+	for _, m := range p.modules {
 		names = append(names, m+"/config", m+"/config.worktree", m+"/commondir", m+"/hooks/*", folderOf(m)+"/.git")
 	}
-	for _, t := range trees {
+	for _, t := range p.trees {
 		names = append(names, t+"/config.worktree", t+"/commondir")
 	}
-	return names, all
+	return names
 }
 
-// gitFixed are its fixedFiles. A .git that is a folder cannot be held as a whole:
+// fixed are its fixedFiles. A .git that is a folder cannot be held as a whole:
 // git writes in it all the time. Where there are too many parts, they are held
 // together.
-func gitFixed(workspace string) []string {
-	modules, trees, all := gitParts(workspace)
+func (p parts) fixed(workspace string) []string {
 	var out []string
 	files := []string{".git"}
-	for _, m := range modules {
-		if all {
+	for _, m := range p.modules {
+		if p.all {
 			out = append(out, m+"/config", m+"/config.worktree", m+"/hooks")
 		}
 		files = append(files, folderOf(m)+"/.git")
 	}
-	for _, t := range trees {
-		if all {
+	for _, t := range p.trees {
+		if p.all {
 			out = append(out, t+"/config.worktree", t+"/commondir")
 		}
 	}
-	if !all {
+	if !p.all {
 		out = append(out, gitModules, ".git/worktrees")
 	}
 	for _, name := range files {

@@ -37,6 +37,6 @@ func MacProfile(p *profile.Profile, dirs profile.Dirs, vars profile.Vars, at Mac
 		tmp: filepath.Join(macTempParent(at.Tmp, at.UID, sandbox.ResolveForMac), at.Session)}
 	r.shims = shims{program: at.Executable, names: macShims(p.Shims), tools: wrapperNames(p)}
 	r.shims.place(r.dir)
-	r.looked.Protected = p.Protected(dirs, vars)
+	r.looked.Protected, r.later.git = p.Protected(dirs, vars), gitParts(vars.Workspace)
 	return sandbox.ProfileForMac(r.spec("", nil), at.TTY, sandbox.ResolveForMac)
 }

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"embed"
 	"fmt"
 	"os"
@@ -121,6 +122,14 @@ func (s *shims) writeStartFiles() error {
 	return nil
 }
 
+// search is PATH with the links first, if there are any.
+func (s *shims) search(path string) string {
+	if len(s.names)+len(s.tools) == 0 {
+		return path
+	}
+	return s.bin + ":" + cmp.Or(path, commonPath)
+}
+
 // setEnvironment puts the links first in PATH and points every shell at its
 // start file. What the profile passes for the same purpose is read before.
 func (s *shims) setEnvironment(vars map[string]string) {
@@ -128,11 +137,7 @@ func (s *shims) setEnvironment(vars map[string]string) {
 		return
 	}
 	s.setTools(vars)
-	path := vars["PATH"]
-	if path == "" {
-		path = commonPath
-	}
-	vars["PATH"] = s.bin + ":" + path
+	vars["PATH"] = s.search(vars["PATH"])
 	for name, file := range map[string]string{"BASH_ENV": "bash_env", "ENV": "env", "ZDOTDIR": "zsh"} {
 		if own, ok := vars[name]; ok {
 			vars["KEYHOLE_"+name] = own

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -85,8 +86,9 @@ func (r *run) checkApprover() error {
 // checkProfiles refuses a profile that the command could put another in the place of,
 // for the next run.
 func (r *run) checkProfiles() error {
+	x := r.reachNow()
 	for _, file := range r.cfg.Profile.Files {
-		if filepath.IsAbs(file) && r.reachNow().changes(file) {
+		if filepath.IsAbs(file) && x.changes(file) {
 			return &Hinted{fmt.Errorf("the command may change what the profile %s is", secret.Printable(file)),
 				"keep profiles, and links to them, where no command writes"}
 		}
@@ -133,15 +135,12 @@ func (r *run) findProgram() (err error) {
 		return nil
 	}
 	passed, _ := r.inherited()
-	vars := map[string]string{"PATH": lookup(passed, "PATH")}
+	path := lookup(passed, "PATH")
 	if set, ok := r.cfg.Profile.Environment.Set["PATH"]; ok {
-		vars["PATH"] = set
+		path = set
 	}
-	if set := lookup(r.cfg.SetEnv, "PATH"); set != "" {
-		vars["PATH"] = set
-	}
-	r.shims.setEnvironment(vars)
-	r.program, err = lookPath(r.program, r.cfg.Dir, []string{"PATH=" + vars["PATH"]})
+	path = r.shims.search(cmp.Or(lookup(r.cfg.SetEnv, "PATH"), path))
+	r.program, err = lookPath(r.program, r.cfg.Dir, []string{"PATH=" + path})
 	return err
 }
 
@@ -169,7 +168,7 @@ func (r *run) spec(path string, env []string) *sandbox.Spec {
 		Hardening:   cfg.Hardening,
 		Home:        cfg.Vars.Home,
 		Temp:        r.dir.tmp,
-		Fixed:       fixed(cfg.Vars.Workspace, cfg.Profile.Filesystem.Write),
+		Fixed:       fixed(cfg.Vars.Workspace, r.later.git, cfg.Profile.Filesystem.Write),
 		Stands:      r.shims.covers(),
 		OnLayer:     r.onLayer,
 		Pair:        &sandbox.Pair{Var: wire.SocketVar, Prefix: wire.PairPrefix, Answer: r.direct.serve},

@@ -39,7 +39,7 @@ func arrows() map[string][]string {
 		"internal/watch": {"internal/approval", "internal/audit", "internal/control", "internal/policy", "internal/secret"},
 		"internal/session": {"internal/sandbox", "internal/profile", "internal/frontend/...", "internal/broker",
 			"internal/approval", "internal/control", "internal/audit", "internal/provider/...", "internal/policy",
-			"internal/peer", "internal/random", "internal/secret", "internal/signals", "internal/socket", "internal/wire"},
+			"internal/peer", "internal/place", "internal/random", "internal/secret", "internal/signals", "internal/socket", "internal/wire"},
 		"internal/frontend/...": {"internal/broker", "internal/peer", "internal/policy", "internal/random", "internal/rawsock",
 			"internal/secret", "internal/socket", "internal/wire"},
 		"internal/broker":   {"internal/policy", "internal/audit", "internal/secret"},

@@ -131,3 +131,27 @@ func TestForget(t *testing.T) {
 		t.Error("another name was forgotten with it")
 	}
 }
+
+// A walk ends where the system's own ends, and not at all in a circle.
+func TestWalk(t *testing.T) {
+	for _, p := range tree(t) {
+		last := ""
+		ended := place.Walk(p, func(at, to string) bool {
+			if last = at; to != "" {
+				last = ""
+			}
+			return true
+		})
+		real, err := filepath.EvalSymlinks(p)
+		if err == nil && (!ended || last != "" && last != real) {
+			t.Errorf("%s: ended %v, at %s, want %s", p, ended, last, real)
+		}
+		if _, err := os.Stat(p); errors.Is(err, syscall.ELOOP) && ended {
+			t.Errorf("%s is a circle, and has an end", p)
+		}
+	}
+	steps := 0
+	if place.Walk("/usr/bin/env", func(string, string) bool { steps++; return false }) || steps != 1 {
+		t.Errorf("it went on for %d steps", steps)
+	}
+}

@@ -197,35 +197,14 @@ func (m *masons) keep() {
 	}
 }
 
-// maxLinks is how many links the kernel follows in one path.
-const maxLinks = 40
-
 // links puts the links of a path where they are hidden.
 func (m *masons) links(path string) {
-	at, rest := "/", strings.Split(path, "/")
-	for n := 0; len(rest) > 0 && n < maxLinks; {
-		part := rest[0]
-		rest = rest[1:]
-		if part == "" || part == "." {
-			continue
+	place.Walk(path, func(at, to string) bool {
+		if to != "" {
+			m.link(at, to)
 		}
-		if part == ".." {
-			at = filepath.Dir(at)
-			continue
-		}
-		next := filepath.Join(at, part)
-		to, err := readlink(next)
-		if err != nil {
-			at = next
-			continue
-		}
-		n++
-		m.link(next, to)
-		if filepath.IsAbs(to) {
-			at = "/"
-		}
-		rest = append(strings.Split(to, "/"), rest...)
-	}
+		return true
+	})
 }
 
 func (m *masons) link(at, to string) {
@@ -233,8 +212,7 @@ func (m *masons) link(at, to string) {
 	if _, shown := m.outer(at); cover == "" || shown {
 		return
 	}
-	place := m.place(at, cover)
-	m.walls.Make = append(m.walls.Make, stage.Place{Path: place, Link: to})
+	m.walls.Make = append(m.walls.Make, stage.Place{Path: m.place(at, cover), Link: to})
 }
 
 func compareBool(a, b bool) int {

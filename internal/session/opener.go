@@ -72,7 +72,8 @@ func (r *run) opens() shimserver.Opener {
 // browser that it has to start first would be ours, and end with the run, unless
 // the session's own service manager starts it.
 func (r *run) browser() []string {
-	path, x := "PATH="+r.safePath(lookup(r.cfg.Environ, "PATH")), r.reach()
+	x := r.reach()
+	path := "PATH=" + x.safePath(lookup(r.cfg.Environ, "PATH"))
 	for _, name := range []string{profile.OpenShim, "/usr/bin/open"} {
 		program, err := lookPath(name, "/", []string{path})
 		if err != nil || x.changes(program) {
@@ -275,7 +276,7 @@ func (o *opener) env() []string {
 	x := o.run.reach()
 	getenv := func(name string) string { return lookup(o.run.cfg.Environ, name) }
 	env := slices.DeleteFunc(approval.DesktopEnv(getenv), func(kv string) bool { return strings.HasPrefix(kv, "PATH=") })
-	env = append(env, "PATH="+o.run.safePath(getenv("PATH")))
+	env = append(env, "PATH="+x.safePath(getenv("PATH")))
 	for _, name := range []string{"USER", "BROWSER", "DESKTOP_SESSION", "XDG_CURRENT_DESKTOP", "XDG_SESSION_TYPE", "XDG_DATA_DIRS", "KDE_FULL_SESSION", "KDE_SESSION_VERSION"} {
 		v := getenv(name)
 		switch {

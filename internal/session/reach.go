@@ -1,21 +1,23 @@
 package session
 
 import (
-	"os"
+	"cmp"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"keyhole/internal/place"
 )
 
 // reach is what the command may write, by what it is: the folders and files of its
 // grants with all links followed. It is worked out once for many questions.
 type reach struct {
 	run *run
-	in  []string
+	in  []writable
 }
 
-// maxTurns is how many links are followed in one path; the kernel follows as many.
-const maxTurns = 40
+// writable is a grant, and what it leads to.
+type writable struct{ grant, real string }
 
 func (r *run) reach() reach {
 	return r.reachBy(func(path string) string {
@@ -35,15 +37,20 @@ func (r *run) reachNow() reach {
 func (r *run) reachBy(follow func(path string) string) reach {
 	x := reach{run: r}
 	for _, p := range r.cfg.Profile.Filesystem.Write {
-		x.in = append(x.in, strings.TrimSuffix(r.spelled(follow(p.Path)), "/")+"/")
+		x.in = append(x.in, writable{p.Path, strings.TrimSuffix(r.spelled(follow(p.Path)), "/") + "/"})
 	}
 	return x
 }
 
-// holds tells whether a path without links lies there.
-func (x reach) holds(path string) bool {
+// over is the grant by which a path without links may be written, or empty.
+func (x reach) over(path string) string {
 	at := x.run.spelled(path) + "/"
-	return slices.ContainsFunc(x.in, func(in string) bool { return strings.HasPrefix(at, in) })
+	for _, in := range x.in {
+		if strings.HasPrefix(at, in.real) {
+			return in.grant
+		}
+	}
+	return ""
 }
 
 // changes tells whether the command can have another file or folder be found at
@@ -53,35 +60,7 @@ func (x reach) changes(path string) bool {
 	if !filepath.IsAbs(path) {
 		return true
 	}
-	at, rest, turns := "/", strings.Split(path, "/"), 0
-	for len(rest) > 0 {
-		part := rest[0]
-		rest = rest[1:]
-		switch part {
-		case "", ".":
-			continue
-		case "..":
-			at = filepath.Dir(at)
-			continue
-		}
-		next := filepath.Join(at, part)
-		if x.holds(next) {
-			return true
-		}
-		to, err := os.Readlink(next)
-		if err != nil {
-			at = next
-			continue
-		}
-		if turns++; turns > maxTurns {
-			return true
-		}
-		if filepath.IsAbs(to) {
-			at = "/"
-		}
-		rest = append(strings.Split(to, "/"), rest...)
-	}
-	return false
+	return !place.Walk(path, func(at, _ string) bool { return x.over(at) == "" })
 }
 
 // mentioned tells whether a list of commands, as BROWSER is one, names a program by
@@ -98,9 +77,4 @@ func (x reach) without(list string) string {
 }
 
 // safePath is PATH as programs outside of the sandbox can be given it.
-func (r *run) safePath(path string) string {
-	if path == "" {
-		path = commonPath
-	}
-	return r.reach().without(path)
-}
+func (x reach) safePath(path string) string { return x.without(cmp.Or(path, commonPath)) }

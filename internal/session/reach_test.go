@@ -53,10 +53,10 @@ func TestReach(t *testing.T) {
 		}
 	}
 	list := strings.Join([]string{out + "/bin", ws + "/away", ".", out + "/through", out + "/fine"}, ":")
-	if got, want := r.safePath(list), out+"/bin:"+out+"/fine"; got != want {
+	if got, want := r.reach().safePath(list), out+"/bin:"+out+"/fine"; got != want {
 		t.Errorf("PATH is %s, want %s", got, want)
 	}
-	if got := r.safePath(""); got != commonPath {
+	if got := r.reach().safePath(""); got != commonPath {
 		t.Errorf("PATH is %s", got)
 	}
 }

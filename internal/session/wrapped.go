@@ -57,14 +57,18 @@ func wrapperNames(p *profile.Profile) []string {
 // openWrapped finds the programs before the command can put others in their
 // place, and refuses those that it could.
 func (r *run) openWrapped(asked broker.Approver) error {
+	if len(r.cfg.Profile.Wrappers) == 0 {
+		return nil
+	}
 	r.wrapped = make(map[string]*wrapped, len(r.cfg.Profile.Wrappers))
+	x := r.reach()
 	for i, w := range r.cfg.Profile.Wrappers {
 		one := &wrapped{Wrapper: w, folder: filepath.Join(r.dir.path, fmt.Sprintf("w%d", i))}
 		var err error
-		if one.path, err = r.realProgram(&w); err != nil {
+		if one.path, err = r.realProgram(x, &w); err != nil {
 			return err
 		}
-		one.firm = r.firmOf(&w)
+		one.firm = r.firmOf(x, &w)
 		rules, err := policy.NewSet(w.Rules(r.cfg.Profile.Rules))
 		if err != nil {
 			return err
@@ -82,8 +86,8 @@ func (r *run) openWrapped(asked broker.Approver) error {
 	return nil
 }
 
-func (r *run) firmOf(w *profile.Wrapper) map[string]string {
-	x, firm := r.reach(), map[string]string{}
+func (r *run) firmOf(x reach, w *profile.Wrapper) map[string]string {
+	firm := map[string]string{}
 	for _, path := range r.toolReads(w) {
 		if x.changes(path) {
 			firm[path] = sandbox.ResolveHere(path)
@@ -121,12 +125,12 @@ func (r *run) toolReads(w *profile.Wrapper) []string {
 
 // realProgram is the wrapped program's own file. One that the command can write
 // would be run with the secret, whatever it then is; empty: there is none.
-func (r *run) realProgram(w *profile.Wrapper) (string, error) {
+func (r *run) realProgram(x reach, w *profile.Wrapper) (string, error) {
 	name := w.Program
 	if name == "" {
 		name = w.Name
 	}
-	path, err := lookPath(name, "/", []string{"PATH=" + r.safePath(lookup(r.cfg.Environ, "PATH"))})
+	path, err := lookPath(name, "/", []string{"PATH=" + x.safePath(lookup(r.cfg.Environ, "PATH"))})
 	if err == nil {
 		path, err = filepath.EvalSymlinks(path)
 	}
@@ -134,25 +138,11 @@ func (r *run) realProgram(w *profile.Wrapper) (string, error) {
 		r.cfg.Notice(fmt.Sprintf("%s: there is no program %s to run for the wrapper %s", w.Source, secret.Printable(name), w.Name))
 		return "", nil
 	}
-	if in, ok := r.writable(path); ok {
+	if in := x.over(path); in != "" {
 		return "", &Hinted{fmt.Errorf("%s: the command may write %s, which holds %s, the program behind the wrapper %s", w.Source, in, path, w.Name),
 			"install it where the command cannot change it, or name another with \"program\""}
 	}
 	return path, nil
-}
-
-// writable tells which grant lets the command write what is at path.
-func (r *run) writable(path string) (string, bool) {
-	for _, p := range r.cfg.Profile.Filesystem.Write {
-		real, err := filepath.EvalSymlinks(p.Path)
-		if err != nil {
-			real = p.Path
-		}
-		if at, below := r.spelled(path), strings.TrimSuffix(r.spelled(real), "/")+"/"; strings.HasPrefix(at+"/", below) {
-			return p.Path, true
-		}
-	}
-	return "", false
 }
 
 // spelled is a path as it is compared: on a Mac one file has many spellings.

@@ -93,7 +93,7 @@ func (r *run) toolEnv(w *wrapped, values map[string]string) []string {
 			delete(vars, name)
 		}
 	}
-	path := r.safePath(vars["PATH"])
+	path := r.reach().safePath(vars["PATH"])
 	maps.Copy(vars, map[string]string{
 		"PATH": path, "HOME": filepath.Join(w.folder, "home"),
 		"TMPDIR": filepath.Join(w.folder, "tmp"), "XDG_RUNTIME_DIR": filepath.Join(w.folder, "run"),

@@ -178,7 +178,8 @@ func TestFixedParts(t *testing.T) {
 		t.Errorf("%d submodules, and that is all: %v", len(git.modules), git.all)
 	}
 	// What was known is not hidden by what is made, and what is not looked at is held.
-	if err := os.WriteFile(filepath.Join(ws, ".git/modules/lib/config"), nil, 0o600); err != nil {
+	lib := filepath.Join(ws, ".git/modules/lib")
+	if err := errors.Join(os.WriteFile(lib+"/config", nil, 0o600), os.Remove(lib+"/HEAD")); err != nil {
 		t.Fatal(err)
 	}
 	if report := l.report(); !strings.Contains(report, unlooked) || !strings.Contains(report, ".git/modules/lib/config") {

@@ -15,36 +15,26 @@ import (
 	"keyhole/internal/profile"
 )
 
-func TestLaterIsReported(t *testing.T) {
-	put := func(t *testing.T, path, text string) {
-		t.Helper()
-		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+// put writes a file, and the folders above it.
+func put(t *testing.T, path, text string) {
+	t.Helper()
+	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(text), 0o600)); err != nil {
+		t.Fatal(err)
 	}
-	const quiet = ""
-	for _, c := range []struct {
-		name   string
-		change func(t *testing.T, ws string)
-		says   string
-	}{
-		{"nothing", func(*testing.T, string) {}, quiet},
-		{"another file", func(t *testing.T, ws string) { put(t, ws+"/main.go", "x") }, quiet},
-		{"read only", func(t *testing.T, ws string) {
-			if _, err := os.ReadFile(ws + "/Makefile"); err != nil {
-				t.Fatal(err)
-			}
-		}, quiet},
-		{"removed", func(t *testing.T, ws string) {
-			if err := os.Remove(ws + "/Makefile"); err != nil {
-				t.Fatal(err)
-			}
-		}, quiet},
-		{"new", func(t *testing.T, ws string) { put(t, ws+"/.envrc", "x") }, ": .envrc"},
-		{"changed", func(t *testing.T, ws string) { put(t, ws+"/Makefile", "all: evil") }, ": Makefile"},
+}
+
+// laterChange is something that a command does in the workspace, and what is said of
+// it.
+type laterChange struct {
+	name   string
+	change func(t *testing.T, ws string)
+	says   string // empty: nothing at all
+}
+
+const quiet = ""
+
+func changesOfGit() []laterChange {
+	return []laterChange{
 		{"a new hook", func(t *testing.T, ws string) { put(t, ws+"/.git/hooks/post-commit", "x") }, ": .git/hooks/post-commit"},
 		{"a hook changed in place", func(t *testing.T, ws string) { put(t, ws+"/.git/hooks/pre-commit", "evil") }, ": .git/hooks/pre-commit"},
 		{"git's settings for one work tree", func(t *testing.T, ws string) { put(t, ws+"/.git/config.worktree", "x") }, ": .git/config.worktree"},
@@ -69,6 +59,25 @@ func TestLaterIsReported(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, ": .git"},
+	}
+}
+
+func changesOfFiles() []laterChange {
+	return []laterChange{
+		{"nothing", func(*testing.T, string) {}, quiet},
+		{"another file", func(t *testing.T, ws string) { put(t, ws+"/main.go", "x") }, quiet},
+		{"read only", func(t *testing.T, ws string) {
+			if _, err := os.ReadFile(ws + "/Makefile"); err != nil {
+				t.Fatal(err)
+			}
+		}, quiet},
+		{"removed", func(t *testing.T, ws string) {
+			if err := os.Remove(ws + "/Makefile"); err != nil {
+				t.Fatal(err)
+			}
+		}, quiet},
+		{"new", func(t *testing.T, ws string) { put(t, ws+"/.envrc", "x") }, ": .envrc"},
+		{"changed", func(t *testing.T, ws string) { put(t, ws+"/Makefile", "all: evil") }, ": Makefile"},
 		{"as long as before, and its time set back", func(t *testing.T, ws string) {
 			fi, err := os.Stat(ws + "/package.json")
 			if err != nil {
@@ -117,17 +126,26 @@ func TestLaterIsReported(t *testing.T) {
 			put(t, ws+"/.git/config", "x")
 			put(t, ws+"/.git/hooks/post-checkout", "x")
 		}, ": .git/config, .git/hooks/post-checkout, .claude/commands/00"},
+	}
+}
+
+// laterWorkspace is a project with a submodule and a work tree.
+func laterWorkspace(t *testing.T) string {
+	ws := t.TempDir()
+	for name, text := range map[string]string{
+		"Makefile": "all:", "package.json": "{}", "bin/keyhole": "good", ".git/hooks/pre-commit": "good",
+		".git/modules/libs/one/HEAD": "x", ".git/modules/libs/one/config": "x", ".git/worktrees/w/HEAD": "x",
+		"libs/one/.git": "gitdir: ../../.git/modules/libs/one",
 	} {
+		put(t, filepath.Join(ws, name), text)
+	}
+	return ws
+}
+
+func TestLaterIsReported(t *testing.T) {
+	for _, c := range slices.Concat(changesOfFiles(), changesOfGit()) {
 		t.Run(c.name, func(t *testing.T) {
-			ws := t.TempDir()
-			put(t, ws+"/Makefile", "all:")
-			put(t, ws+"/package.json", "{}")
-			put(t, ws+"/bin/keyhole", "good")
-			put(t, ws+"/.git/hooks/pre-commit", "good")
-			put(t, ws+"/.git/modules/libs/one/HEAD", "x")
-			put(t, ws+"/.git/modules/libs/one/config", "x")
-			put(t, ws+"/.git/worktrees/w/HEAD", "x")
-			put(t, ws+"/libs/one/.git", "gitdir: ../../.git/modules/libs/one")
+			ws := laterWorkspace(t)
 			before := lookAtLater(ws, ws+"/home", ws+"/bin/keyhole", nil)
 			// File systems count time in ticks: the change has to fall into another.
 			tick := ws + "/tick"

@@ -13,6 +13,52 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// leftRuns are folders of runs, and one that is nobody's.
+type leftRuns struct {
+	t                    *testing.T
+	parent, tmp, outside string
+}
+
+// put makes the folders of a run: one that listens, or has its folder locked.
+func (l leftRuns) put(id string, listening, locked bool, at time.Time) {
+	t := l.t
+	t.Helper()
+	for _, dir := range []string{filepath.Join(l.parent, id, "ep"), filepath.Join(l.tmp, id), l.outside} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(l.parent, id, "ep", "bus"), Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.SetUnlinkOnClose(false)
+	if locked {
+		used, err := lockFolder(filepath.Join(l.parent, id), unix.LOCK_SH)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { used.Close() })
+	}
+	if listening {
+		used, err := lockFolder(filepath.Join(l.tmp, id), unix.LOCK_SH)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			s.Close()
+			used.Close()
+		})
+	} else {
+		s.Close()
+	}
+	for _, dir := range []string{l.parent, l.tmp} {
+		if err := os.Chtimes(filepath.Join(dir, id), at, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // A run that was killed leaves a folder with a socket nobody listens on and one
 // that nobody has locked; each is taken away later, and those of a run that lives
 // or has just begun are not.
@@ -26,53 +72,17 @@ func TestSweep(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	parent, tmp, outside := filepath.Join(base, "rt"), filepath.Join(base, "tmp"), filepath.Join(base, "outside")
+	l := leftRuns{t, filepath.Join(base, "rt"), filepath.Join(base, "tmp"), filepath.Join(base, "outside")}
+	parent, tmp, outside := l.parent, l.tmp, l.outside
 	old := time.Now().Add(-time.Hour)
-	make := func(id string, listening, locked bool, at time.Time) {
-		t.Helper()
-		for _, dir := range []string{filepath.Join(parent, id, "ep"), filepath.Join(tmp, id), outside} {
-			if err := os.MkdirAll(dir, 0o700); err != nil {
-				t.Fatal(err)
-			}
-		}
-		l, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(parent, id, "ep", "bus"), Net: "unix"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		l.SetUnlinkOnClose(false)
-		if locked {
-			used, err := lockFolder(filepath.Join(parent, id), unix.LOCK_SH)
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { used.Close() })
-		}
-		if listening {
-			used, err := lockFolder(filepath.Join(tmp, id), unix.LOCK_SH)
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() {
-				l.Close()
-				used.Close()
-			})
-		} else {
-			l.Close()
-		}
-		for _, dir := range []string{parent, tmp} {
-			if err := os.Chtimes(filepath.Join(dir, id), at, at); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
 	const dead, alive, fresh, own, busy = "dead00dead", "a11fe00000", "f4e5400000", "0440000000", "b450000000"
-	make(dead, false, false, old)
-	make(alive, true, false, old)
-	make(fresh, false, false, time.Now())
-	make(own, false, false, old)
-	make(busy, false, true, old) // on a Mac its socket looks like this
+	l.put(dead, false, false, old)
+	l.put(alive, true, false, old)
+	l.put(fresh, false, false, time.Now())
+	l.put(own, false, false, old)
+	l.put(busy, false, true, old) // on a Mac its socket looks like this
 	for _, name := range []string{"dead", "deadDEAD00", "dead00dead00", "not-a-run0"} {
-		make(name, false, false, old)
+		l.put(name, false, false, old)
 	}
 	// A hostile command can leave links in its temporary folder.
 	if err := os.WriteFile(filepath.Join(outside, "kept"), nil, 0o600); err != nil {
